@@ -1,0 +1,112 @@
+# Everything that a newcomer or the CI types. `make run` and `make test` need only Python >= 3.11, make and git.
+
+VENV ?= .venv
+BIN := $(VENV)/bin
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+SOURCES := swarm gateway tests
+
+# CI skips nothing: a missing browser or ffmpeg is a failure there, and a note here.
+ifeq ($(CI),true)
+export SEEDCAST_NO_SKIP := 1
+endif
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run demo test check lint types fix unit e2e sim bench bench-swarm test-tools clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo '  ARGS="..." hands options on, as in: make run ARGS="--viewers 3"'
+
+run: demo ## start the demonstration: a broadcaster, relays, and your gateway at http://localhost:8080
+
+demo: $(VENV)/.run ## the same as run
+	@exec $(BIN)/seedcast demo $(ARGS)
+
+setup: $(VENV)/.test ## make the virtual environment with everything for work on the code
+
+test: $(VENV)/.test test-tools check ## install what the tests need, then run every check and test
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: lint types ## lint and types
+
+lint: $(VENV)/.test ## ruff: rules and formatting
+	@$(BIN)/ruff check $(SOURCES)
+	@$(BIN)/ruff format --check $(SOURCES)
+
+types: $(VENV)/.test ## mypy in strict mode
+	@$(BIN)/mypy
+
+fix: $(VENV)/.test ## let ruff repair what it can, and format
+	@$(BIN)/ruff check --fix $(SOURCES)
+	@$(BIN)/ruff format $(SOURCES)
+
+unit: $(VENV)/.test ## only the tests without real processes, sockets or browsers
+	@$(BIN)/python -m pytest -m "not e2e" $(ARGS)
+
+e2e: $(VENV)/.test test-tools ## only the tests with real processes, ffmpeg and a real browser
+	@$(BIN)/python -m pytest -m e2e $(ARGS)
+
+sim: $(VENV)/.run ## simulate a swarm on a virtual clock: make sim ARGS="--help"
+	@exec $(BIN)/python -m swarm.sim $(ARGS)
+
+bench: $(VENV)/.test test-tools ## measure the demonstration in a real browser; the last line is JSON
+	@exec $(BIN)/python -m bench.demo $(ARGS)
+
+bench-swarm: $(VENV)/.run ## measure many real nodes on this machine
+	@exec $(BIN)/python -m bench.swarm $(ARGS)
+
+clean: ## remove the virtual environment and everything that was built
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find $(SOURCES) -type d -name __pycache__ -prune -exec rm -rf {} +
+
+# ---- the virtual environment; a stamp is older than pyproject.toml when the dependencies may have changed
+
+$(VENV)/.run: pyproject.toml | $(BIN)/pip
+	@echo "Installing Seedcast into $(VENV) (once; a minute or so) ..."
+	@$(PIP) install --editable .
+	@touch $@
+
+$(VENV)/.test: pyproject.toml | $(BIN)/pip
+	@echo "Installing Seedcast and its test tools into $(VENV) (once; a minute or two) ..."
+	@$(PIP) install --editable '.[test]'
+	@touch $@ $(VENV)/.run
+
+# Debian and Ubuntu keep the module that puts pip into a new environment in a package of its own, python3-venv.
+# Without it, a pip of the system or uv can fill the environment from outside.
+$(BIN)/pip:
+	@test -n "$(PYTHON)" || { \
+		echo "Seedcast needs Python 3.11 or newer, and none was found."; \
+		echo "Install it (Debian, Ubuntu: apt install python3 python3-venv), or name it: make run PYTHON=/path/to/python3"; \
+		exit 2; }
+	@rm -rf $(VENV); \
+	if $(PYTHON) -c 'import ensurepip, venv' 2>/dev/null && $(PYTHON) -m venv $(VENV) >/dev/null; then exit 0; fi; \
+	echo "$(PYTHON) has no complete venv module; looking for another way ..."; \
+	rm -rf $(VENV); \
+	if command -v uv >/dev/null && uv venv --quiet --seed --python $(PYTHON) $(VENV); then exit 0; fi; \
+	rm -rf $(VENV); \
+	if $(PYTHON) -m venv --without-pip $(VENV) 2>/dev/null \
+		&& $(PYTHON) -m pip --disable-pip-version-check --quiet --python $(BIN)/python install pip 2>/dev/null \
+		&& test -e $(BIN)/pip; then exit 0; fi; \
+	rm -rf $(VENV); \
+	echo "No virtual environment could be made. On Debian and Ubuntu install the missing part, then run make again:"; \
+	echo "    sudo apt install python3-venv"; \
+	exit 2
+
+# ---- what only the tests need from the system
+
+test-tools:
+	@missing=""; \
+	command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null \
+		|| missing="chromium"; \
+	command -v ffprobe >/dev/null || missing="$$missing ffmpeg"; \
+	test -n "$$missing" || exit 0; \
+	if test "$$(id -u)" = 0 && command -v apt-get >/dev/null; then \
+		echo "Installing for the tests, by apt: $$missing"; \
+		apt-get update -qq </dev/null && \
+		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing </dev/null >/dev/null && exit 0; \
+		echo "apt could not install: $$missing"; \
+	fi; \
+	echo "Not on this machine: $$missing. The tests that need it are $(if $(SEEDCAST_NO_SKIP),going to fail,skipped)."; \
+	echo "To run them too: sudo apt install $$missing"

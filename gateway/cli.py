@@ -1,0 +1,162 @@
+"""The command line. Reads options, and hands over to ``gateway.commands``; errors become exit code 2 and a sentence."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gateway.commands.broadcast import Programme, run_broadcast
+from gateway.commands.demo import run_demo
+from gateway.commands.keys import keys_app
+from gateway.commands.relay import run_relay
+from gateway.commands.serve import run_gateway
+from gateway.commands.watch import Player, run_watch
+from gateway.demo.supervisor import Plan
+from gateway.errors import CannotStart
+from gateway.logs import set_up_logging
+from gateway.media.errors import MediaError
+from gateway.serving import run
+from gateway.settings import Settings, load_settings
+from gateway.terminal import new_console
+from swarm.errors import LinkError
+from swarm.link import Link, parse_link
+
+CANNOT_START = 2
+"""Exit code when a command cannot do what it was asked for; the reason stands on standard error."""
+
+app = typer.Typer(
+    name="seedcast",
+    help="Live video that its viewers carry.\n\nStart with [bold]seedcast demo[/].",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.add_typer(keys_app, name="keys")
+
+Config = Annotated[
+    Path | None,
+    typer.Option(help="Settings file; without it the user's or the system's gateway.toml.", metavar="FILE"),
+]
+Host = Annotated[str | None, typer.Option(help="Address of the web side; 0.0.0.0 opens it to the network.")]
+WebPort = Annotated[int | None, typer.Option(help="TCP port of the web side; 0 takes any free one.", min=0, max=65535)]
+LogLevel = Annotated[str | None, typer.Option(help="debug, info, warning or error.", metavar="LEVEL")]
+StreamLink = Annotated[str, typer.Argument(help="The stream's link: seedcast:...", metavar="LINK", show_default=False)]
+AsJson = Annotated[bool, typer.Option("--json", help="Print a report as one JSON object a second.")]
+WithParent = Annotated[bool, typer.Option("--with-parent", hidden=True, help="End when standard input ends.")]
+
+
+@app.command(rich_help_panel="Watch")
+def gateway(
+    *,
+    host: Host = None,
+    port: WebPort = None,
+    link: Annotated[
+        list[str] | None, typer.Option(help="A stream to know from the start; may be repeated.", metavar="LINK")
+    ] = None,
+    config: Config = None,
+    log_level: LogLevel = None,
+    with_parent: WithParent = False,
+) -> None:
+    """Run the gateway: the start page, HLS for any player, and the ingest for broadcasters."""
+    settings = _settings(config, host=host, port=port, log_level=log_level, links=tuple(link) if link else None)
+    run(run_gateway(settings, with_parent=with_parent, console=new_console()))
+
+
+@app.command(rich_help_panel="Watch")
+def watch(
+    link: StreamLink,
+    *,
+    player: Annotated[Player, typer.Option(help="What shows it; print only prints the URL.")] = Player.BROWSER,
+    port: WebPort = None,
+    config: Config = None,
+    log_level: LogLevel = "warning",
+) -> None:
+    """Open a stream in a player, through the gateway that runs here already, or one of its own."""
+    settings = _settings(config, port=port, log_level=log_level)
+    run(run_watch(settings, _link(link), player, new_console()))
+
+
+@app.command(rich_help_panel="Broadcast")
+def broadcast(
+    source: Annotated[
+        str,
+        typer.Argument(
+            help="A file, a URL, a camera such as /dev/video0, or [bold]test[/] for the test picture.", metavar="INPUT"
+        ),
+    ],
+    *,
+    title: Annotated[str, typer.Option(help="What viewers see as its name.")] = "Untitled",
+    loop: Annotated[bool, typer.Option("--loop", help="Begin again when a file is over.")] = False,
+    port: Annotated[int, typer.Option(help="TCP port to watch it at from here; 0: any.", min=0, max=65535)] = 0,
+    new_key: Annotated[
+        bool, typer.Option("--new-key", help="A new stream each time, rather than the same link for the same title.")
+    ] = False,
+    as_json: AsJson = False,
+    config: Config = None,
+    log_level: LogLevel = "warning",
+    with_parent: WithParent = False,
+) -> None:
+    """Put a video on the air, and print the link that others watch it by."""
+    settings = _settings(config, port=port, log_level=log_level)
+    programme = Programme(source=source, title=title, loop=loop, new_key=new_key)
+    run(run_broadcast(settings, programme, as_json=as_json, with_parent=with_parent, console=new_console()))
+
+
+@app.command(rich_help_panel="Broadcast")
+def relay(
+    link: StreamLink,
+    *,
+    as_json: AsJson = False,
+    config: Config = None,
+    log_level: LogLevel = "warning",
+    with_parent: WithParent = False,
+) -> None:
+    """Help a stream with this machine's upload, without watching it."""
+    settings = _settings(config, log_level=log_level)
+    run(run_relay(settings, _link(link), as_json=as_json, with_parent=with_parent, console=new_console()))
+
+
+@app.command(rich_help_panel="Try it")
+def demo(
+    *,
+    viewers: Annotated[int, typer.Option(help="Relays, each a process of its own.", min=0, max=64)] = 6,
+    source: Annotated[
+        str, typer.Option("--input", help="A file, URL or camera in place of the test picture.", metavar="INPUT")
+    ] = "test",
+    host: Host = None,
+    port: WebPort = None,
+    no_browser: Annotated[bool, typer.Option("--no-browser", help="Do not open the page in a browser.")] = False,
+    config: Config = None,
+) -> None:
+    """Show everything on this machine: a broadcaster, a swarm of relays, and a gateway to watch at."""
+    settings = _settings(config, host=host, port=port, log_level="warning")
+    plan = Plan(source=source, viewers=viewers, host=settings.host, port=settings.port, config=str(config) if config else None)
+    run(run_demo(plan, with_browser=not no_browser, console=new_console()))
+
+
+def _settings(config: Path | None, **options: object) -> Settings:
+    settings = load_settings(config, **options)
+    set_up_logging(settings.log_level)
+    return settings
+
+
+def _link(text: str) -> Link:
+    try:
+        return parse_link(text.strip())
+    except LinkError as error:
+        raise CannotStart(f"This link cannot be read: {error}") from error
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run a command line, by default this process's own; ends in SystemExit."""
+    try:
+        app(args=list(arguments) if arguments is not None else None)
+    except (CannotStart, MediaError) as error:
+        sys.stderr.write(f"seedcast: {error}\n")
+        sys.exit(CANNOT_START)
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,0 +1,84 @@
+"""`seedcast demo`: starts the demonstration, shows it on the terminal, and leaves no process behind."""
+
+import asyncio
+import os
+import sys
+from collections.abc import Coroutine
+from contextlib import suppress
+
+from rich.console import Console
+from rich.live import Live
+
+from gateway.commands.watch import open_browser
+from gateway.demo.supervisor import Demo, Plan
+from gateway.demo.view import line, table
+from gateway.serving import listen
+from gateway.shutdown import stop_event
+from gateway.terminal import put_out, ticks
+
+LINE_EVERY_S = 5.0
+
+
+async def run_demo(plan: Plan, *, with_browser: bool, console: Console) -> None:
+    """Run until stopped. Raises CannotStart, and SystemExit when the demonstration broke off."""
+    listen(plan.host, plan.port).close()  # says at once that the port is in use, before anything is started
+    demo = Demo(plan, tell=console.print)
+    with stop_event() as stop:
+        try:
+            if not await _unless_stopped(demo.start(), stop):
+                return
+            put_out(plan.url)
+            if with_browser and has_screen():
+                await open_browser(plan.url)
+            broke_off = await _show(demo, stop, console)
+        finally:
+            with suppress(OSError):  # the terminal may be gone
+                console.print("Ending all processes...")
+            await demo.stop()
+    if broke_off:
+        sys.exit(1)
+
+
+async def _unless_stopped(work: Coroutine[object, object, None], stop: asyncio.Event) -> bool:
+    """Whether the work was done before the stop came."""
+    working = asyncio.create_task(work)
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait((working, stopping), return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if working.done():
+        await working
+        return True
+    working.cancel()
+    with suppress(asyncio.CancelledError):
+        await working
+    return False
+
+
+async def _show(demo: Demo, stop: asyncio.Event, console: Console) -> bool:
+    """Show how it goes until the stop, or until it cannot go on, which is True."""
+    refreshing = asyncio.create_task(demo.refresh())
+    ending = asyncio.create_task(demo.wait())
+    ending.add_done_callback(lambda _: stop.set())
+    try:
+        await (_draw(demo, stop, console) if console.is_terminal else _log(demo, stop, console))
+    finally:
+        refreshing.cancel()
+        over = ending.done() and not ending.cancelled()
+        ending.cancel()
+    return over
+
+
+async def _draw(demo: Demo, stop: asyncio.Event, console: Console) -> None:
+    with Live(table(demo), console=console, auto_refresh=False) as live:
+        async for _ in ticks(stop):
+            live.update(table(demo), refresh=True)
+
+
+async def _log(demo: Demo, stop: asyncio.Event, console: Console) -> None:
+    async for _ in ticks(stop, LINE_EVERY_S):
+        console.print(line(demo))
+
+
+def has_screen() -> bool:
+    """Whether a browser window can be opened, rather than one in this terminal."""
+    return sys.platform in ("darwin", "win32") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))

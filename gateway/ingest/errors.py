@@ -1,0 +1,91 @@
+"""What can go wrong with an input, said so that the user knows what to do.
+
+    IngestError (CannotStart: exit code 2 on the command line)
+        FfmpegMissing           no usable ffmpeg on this machine
+        InputUnreadable         ffmpeg cannot open or read the input
+        InputBroken             an input that was on air broke off
+        PushRefused             a push that the gateway ends; carries the HTTP status and a slug for the problem
+            UnknownKey  ExpiredKey  KeyBusy  NotTransportStream  PushUnusable  PushSilent
+        KeyFileBroken           the file of ingest keys cannot be used
+
+Inputs without a picture, and codecs that cannot be carried, are `gateway.media.errors.NoVideo` and `CodecError`.
+"""
+
+from typing import ClassVar
+
+from gateway.errors import CannotStart
+
+
+class IngestError(CannotStart):
+    """An input cannot go on air, or cannot stay there."""
+
+
+class FfmpegMissing(IngestError):
+    """There is no ffmpeg that can do the work."""
+
+
+class InputUnreadable(IngestError):
+    """ffmpeg cannot open the input or make sense of it."""
+
+
+class InputBroken(IngestError):
+    """An input that has been on air broke off."""
+
+
+class KeyFileBroken(IngestError):
+    """The file of ingest keys cannot be read or written."""
+
+
+class PushRefused(IngestError):
+    """A push that the gateway ends before its sender does."""
+
+    status: ClassVar[int] = 400
+    slug: ClassVar[str] = "push-refused"
+    title: ClassVar[str] = "This push cannot be taken"
+
+
+class UnknownKey(PushRefused):
+    status = 403
+    slug = "unknown-ingest-key"
+    title = "This ingest key is not known"
+
+    def __init__(self) -> None:
+        super().__init__("Check the key at the end of the URL, or make one with 'seedcast keys add NAME'.")
+
+
+class ExpiredKey(PushRefused):
+    status = 403
+    slug = "expired-ingest-key"
+    title = "This ingest key has expired"
+
+
+class KeyBusy(PushRefused):
+    status = 409
+    slug = "ingest-key-in-use"
+    title = "This ingest key is in use"
+
+    def __init__(self) -> None:
+        super().__init__("Another program is sending with this key. Stop it first, or send with a key of your own.")
+
+
+class NotTransportStream(PushRefused):
+    status = 415
+    slug = "not-mpeg-ts"
+    title = "This is not an MPEG transport stream"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Send MPEG-TS, for instance: ffmpeg -re -i film.mp4 -c copy -f mpegts http://HOST:PORT/ingest/KEY"
+        )
+
+
+class PushUnusable(PushRefused):
+    status = 422
+    slug = "push-unusable"
+    title = "This video cannot go on air"
+
+
+class PushSilent(PushRefused):
+    status = 408
+    slug = "push-silent"
+    title = "Nothing has come for too long"

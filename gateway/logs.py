@@ -1,0 +1,33 @@
+"""How the gateway logs: one handler on stderr, one line format, no secrets.
+
+An ingest key stands in a path (``/ingest/<key>``), where an access log or a traceback would show it; the formatter
+strikes it out wherever it turns up, so that no logger has to be trusted with it.
+"""
+
+import logging
+import re
+
+from gateway.settings import LogLevel
+
+LINE = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
+SECRET = re.compile(r"(/ingest/)[^\s/?#\"']+")
+STRUCK_OUT = r"\1***"
+
+# These log each request or datagram; below "warning" they are of use only to those who work on Seedcast.
+CHATTY = ("httpx", "httpcore", "asyncio", "uvicorn", "quic", "qh3")
+
+
+class DiscreetFormatter(logging.Formatter):
+    """Formats a record, its traceback included, and strikes out the secrets in it."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return SECRET.sub(STRUCK_OUT, super().format(record))
+
+
+def set_up_logging(level: LogLevel) -> None:
+    """Send all logging to stderr in one form; called once a process."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(DiscreetFormatter(LINE))
+    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    for name in CHATTY:
+        logging.getLogger(name).setLevel(logging.DEBUG if level == "debug" else logging.WARNING)

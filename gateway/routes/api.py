@@ -1,0 +1,147 @@
+"""The control API, version 1: the streams that this gateway knows, and how each of them goes."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Response
+from pydantic import BaseModel, Field
+
+from gateway.audience import Audience
+from gateway.channels import Channel, Channels, State
+from gateway.problems import Problem
+from swarm.errors import LinkError
+from swarm.link import LINK_CHARS_MAX, Link, parse_link, stream_name
+from swarm.status import PeerStatus
+from swarm.units import PeerId, StreamId
+
+
+class StreamSummary(BaseModel):
+    """One stream at a glance."""
+
+    id: Annotated[str, Field(description="The stream's name: its public key, 52 characters.")]
+    title: str
+    link: Annotated[str, Field(description="What to give to others, so that they can watch.")]
+    hls_url: Annotated[str, Field(description="Low-latency HLS, as a path on this gateway.")]
+    plain_url: Annotated[str, Field(description="Ordinary HLS of the same segments, for older players.")]
+    state: State
+    viewers: Annotated[int, Field(description="Players that asked for something within 10 s.")]
+    peers: Annotated[int, Field(description="Neighbours in the stream's swarm.")]
+    bytes_in: Annotated[int, Field(description="Received from the swarm since joining.")]
+    bytes_out: Annotated[int, Field(description="Sent to the swarm since joining.")]
+    delay_s: Annotated[float | None, Field(description="From capture to whole pieces here; null if unknown.")]
+    is_local: Annotated[bool, Field(description="The stream is broadcast from this gateway.")]
+
+
+class Peer(BaseModel):
+    """One neighbour in a stream's swarm."""
+
+    key: Annotated[str, Field(description="The peer's public key, 52 characters.")]
+    address: str
+    bytes_in: int
+    bytes_out: int
+    rtt_s: float
+    stripes_from: Annotated[list[int], Field(description="Stripes that it sends here.")]
+    stripes_to: Annotated[list[int], Field(description="Stripes that it gets from here.")]
+    is_source: bool
+
+
+class StreamDetail(StreamSummary):
+    """One stream with all its neighbours."""
+
+    peers_detail: list[Peer]
+    pieces_ready: Annotated[int, Field(description="Pieces that arrived whole and true.")]
+    pieces_lost: Annotated[int, Field(description="Pieces that did not arrive in time.")]
+    pieces_broken: Annotated[int, Field(description="Pieces that arrived whole, but were no media.")]
+    payload_bytes: Annotated[int, Field(description="Size of all whole pieces, without the swarm's overhead.")]
+    bitrate_bps: float | None
+    duplicates: Annotated[int, Field(description="Blocks that arrived more than once.")]
+
+
+class NewStream(BaseModel):
+    """A link to add."""
+
+    link: Annotated[str, Field(max_length=LINK_CHARS_MAX, description="seedcast:...")]
+
+
+def api_router(channels: Channels, audience: Audience) -> APIRouter:
+    """Routes under /api/v1."""
+    router = APIRouter(prefix="/api/v1", tags=["streams"])
+
+    @router.get("/streams", summary="All streams, the newest first")
+    async def list_streams() -> list[StreamSummary]:
+        return [summarise(channel, audience) for channel in channels.all()]
+
+    @router.get("/streams/{id}", summary="One stream and its peers")
+    async def show_stream(id: str) -> StreamDetail:  # noqa: A002 - the path's name for it, in the API's terms
+        return detail(channels.get(id), audience)
+
+    @router.post("/streams", status_code=201, summary="Add a stream by its link")
+    async def add_stream(new: NewStream, response: Response) -> StreamSummary:
+        channel = channels.add(read_link(new.link))
+        response.headers["location"] = f"/api/v1/streams/{channel.name}"
+        return summarise(channel, audience)
+
+    @router.delete("/streams/{id}", status_code=204, summary="Leave and forget a stream")
+    async def remove_stream(id: str) -> None:  # noqa: A002 - the path's name for it, in the API's terms
+        channels.remove(id)
+
+    return router
+
+
+def summarise(channel: Channel, audience: Audience) -> StreamSummary:
+    """One stream's line in the list."""
+    status = channel.status()
+    return StreamSummary(
+        id=channel.name,
+        title=channel.title,
+        link=channel.share_link,
+        hls_url=f"/live/{channel.name}/index.m3u8",
+        plain_url=f"/live/{channel.name}/plain.m3u8",
+        state=channel.state,
+        viewers=audience.count(channel.name),
+        peers=len(status.peers) if status else 0,
+        bytes_in=status.bytes_in if status else 0,
+        bytes_out=status.bytes_out if status else 0,
+        delay_s=status.delay_s if status else None,
+        is_local=channel.is_local,
+    )
+
+
+def detail(channel: Channel, audience: Audience) -> StreamDetail:
+    """Everything about one stream."""
+    status = channel.status()
+    return StreamDetail(
+        **dict(summarise(channel, audience)),
+        peers_detail=[_peer(peer) for peer in status.peers] if status else [],
+        pieces_ready=status.pieces_ready if status else 0,
+        pieces_lost=status.pieces_lost if status else 0,
+        pieces_broken=channel.pieces_broken,
+        payload_bytes=status.payload_bytes if status else 0,
+        bitrate_bps=status.bitrate_bps if status else None,
+        duplicates=status.duplicates if status else 0,
+    )
+
+
+def _peer(peer: PeerStatus) -> Peer:
+    return Peer(
+        key=key_name(peer.key),
+        address=str(peer.address),
+        bytes_in=peer.bytes_in,
+        bytes_out=peer.bytes_out,
+        rtt_s=peer.rtt_s,
+        stripes_from=sorted(peer.stripes_from),
+        stripes_to=sorted(peer.stripes_to),
+        is_source=peer.is_source,
+    )
+
+
+def key_name(key: PeerId) -> str:
+    """A peer's key, written as a stream's is."""
+    return stream_name(StreamId(key))
+
+
+def read_link(text: str) -> Link:
+    """Raises Problem with what is wrong with the link."""
+    try:
+        return parse_link(text.strip())
+    except LinkError as error:
+        raise Problem(status=422, title="This link cannot be read", detail=str(error)) from error

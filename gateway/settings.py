@@ -1,0 +1,176 @@
+"""Every setting of the gateway: defaults here, then the file, then the environment, then the command line.
+
+``config/gateway.toml`` explains each one; a test holds the two together.
+"""
+
+import os
+import tomllib
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated, Literal
+
+import platformdirs
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    InitSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from gateway.errors import SettingsError
+from swarm.settings import NodeSettings
+from swarm.units import Address
+
+SYSTEM_FILE = Path("/etc/seedcast/gateway.toml")
+
+Words = Annotated[tuple[str, ...], NoDecode]
+"""A list in the file; words parted by commas in an environment variable."""
+
+Port = Annotated[int, Field(ge=0, le=65535)]
+LogLevel = Literal["debug", "info", "warning", "error"]
+
+
+def user_data_dir() -> Path:
+    """Where keys are kept: systemd's StateDirectory when it gives one, else the user's own folder."""
+    if state := os.environ.get("STATE_DIRECTORY"):
+        return Path(state.split(":")[0])
+    return Path(platformdirs.user_data_dir("seedcast"))
+
+
+class Settings(BaseSettings):
+    """What a gateway runs with. Every name that is a quantity ends in its unit."""
+
+    model_config = SettingsConfigDict(env_prefix="SEEDCAST_", extra="forbid", frozen=True)
+
+    host: str = "127.0.0.1"
+    port: Port = 8080
+    allowed_hosts: Words = ()
+    links: Words = ()
+    log_level: LogLevel = "info"
+    data_dir: Path = Field(default_factory=user_data_dir)
+
+    swarm_host: str = "0.0.0.0"  # noqa: S104 - peers come from elsewhere; the web side stays on loopback
+    swarm_port: Port = 0
+    advertise: Words = ()
+    upload_limit_bps: Annotated[int, Field(ge=0)] = 0
+    download_only: bool = False
+    source_multiple: Annotated[float, Field(ge=1.4, le=100)] = 3.0
+
+    window_s: Annotated[float, Field(ge=6, le=3600)] = 30.0
+    idle_leave_s: Annotated[float, Field(ge=1)] = 30.0
+
+    ingest_idle_s: Annotated[float, Field(ge=1)] = 30.0
+    segment_s: Annotated[float, Field(ge=0.5, le=10)] = 1.0
+    part_ms: Annotated[int, Field(ge=100, le=1000)] = 200
+    video_width: Annotated[int, Field(ge=16, le=7680, multiple_of=2)] = 1280
+    video_height: Annotated[int, Field(ge=16, le=4320, multiple_of=2)] = 720
+    frame_rate: Annotated[int, Field(ge=1, le=120)] = 25
+    video_bitrate_bps: Annotated[int, Field(ge=50_000, le=100_000_000)] = 2_500_000
+    audio_bitrate_bps: Annotated[int, Field(ge=16_000, le=1_000_000)] = 128_000
+
+    @field_validator("allowed_hosts", "links", "advertise", mode="before")
+    @classmethod
+    def _split_words(cls, value: object) -> object:
+        return tuple(word.strip() for word in value.split(",") if word.strip()) if isinstance(value, str) else value
+
+    @field_validator("data_dir")
+    @classmethod
+    def _find_home(cls, value: Path) -> Path:
+        return value.expanduser()
+
+    @field_validator("advertise")
+    @classmethod
+    def _check_addresses(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for text in value:
+            parse_address(text, default_port=1)
+        return value
+
+    @property
+    def part_s(self) -> float:
+        return self.part_ms / 1000
+
+    @property
+    def bitrate_bps(self) -> int:
+        """What a stream that is encoded here takes, in bit/s."""
+        return self.video_bitrate_bps + self.audio_bitrate_bps
+
+    def advertised(self, port: int) -> tuple[Address, ...]:
+        """The addresses to put into links, ``port`` where the setting names none."""
+        return tuple(parse_address(text, default_port=port) for text in self.advertise)
+
+    def node_settings(self) -> NodeSettings:
+        return NodeSettings(
+            upload_cap_bps=float(self.upload_limit_bps),
+            download_only=self.download_only,
+            source_multiple=self.source_multiple,
+        )
+
+
+def parse_address(text: str, *, default_port: int) -> Address:
+    """``1.2.3.4``, ``1.2.3.4:5000``, ``2001:db8::1`` or ``[2001:db8::1]:5000``. Raises ValueError."""
+    host, port = text, default_port
+    if text.startswith("["):
+        host, _, rest = text[1:].partition("]")
+        port = int(rest[1:]) if rest else default_port
+    elif text.count(":") == 1:
+        host, _, digits = text.partition(":")
+        port = int(digits)
+    if not 1 <= port <= 65535:
+        raise ValueError(f"{text}: a port is a number from 1 to 65535")
+    return Address(str(ip_address(host)), port)
+
+
+def settings_file(chosen: Path | None) -> Path | None:
+    """The file that counts: the chosen one, else the user's, else the system's, else none.
+
+    Raises SettingsError when the chosen one is not there.
+    """
+    if chosen is not None:
+        if not chosen.is_file():
+            raise SettingsError(f"There is no settings file {chosen}. Check the path after --config.")
+        return chosen
+    user_file = Path(platformdirs.user_config_dir("seedcast")) / "gateway.toml"
+    return next((path for path in (user_file, SYSTEM_FILE) if path.is_file()), None)
+
+
+def load_settings(chosen: Path | None = None, **options: object) -> Settings:
+    """Settings from all four places; an option that is None was not given. Raises SettingsError."""
+    path = settings_file(chosen)
+    in_file = _read(path) if path else {}
+
+    class SettingsWithFile(Settings):
+        @classmethod
+        def settings_customise_sources(
+            cls,
+            settings_cls: type[BaseSettings],
+            init_settings: PydanticBaseSettingsSource,
+            env_settings: PydanticBaseSettingsSource,
+            dotenv_settings: PydanticBaseSettingsSource,
+            file_secret_settings: PydanticBaseSettingsSource,
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
+            return init_settings, env_settings, InitSettingsSource(settings_cls, in_file)
+
+    given = {name: value for name, value in options.items() if value is not None}
+    try:
+        return SettingsWithFile.model_validate(given)
+    except ValidationError as error:
+        raise SettingsError(_explain(error, path)) from error
+
+
+def _read(path: Path) -> dict[str, object]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"The settings file {path} cannot be read: {error}") from error
+
+
+def _explain(error: ValidationError, path: Path | None) -> str:
+    """One line a mistake: where, what, and what stands there."""
+    lines = [
+        f"  {'.'.join(str(step) for step in mistake['loc'])}: {mistake['msg']} (it is {mistake['input']!r})"
+        for mistake in error.errors()
+    ]
+    places = f"{path}, " if path else ""
+    return "\n".join([f"These settings make no sense; look in {places}SEEDCAST_... variables and options:", *lines])

@@ -1,0 +1,191 @@
+// The start page: asks the gateway once a second what there is, plays the chosen stream, shows how it goes.
+
+import { addLink, listStreams, mediaUrl, Problem, streamDetail } from "./api.js";
+import { Meter } from "./meter.js";
+import { Player } from "./player.js";
+import * as view from "./view.js";
+
+const POLL_MS = 1000;
+const DRAW_MS = 250;
+const UNREACHABLE = "The gateway does not answer. Is seedcast still running? Trying again…";
+
+const video = document.getElementById("video");
+const meter = new Meter(video);
+const player = new Player(video, draw);
+meter.playingDate = () => player.playingDate;
+
+const page = {
+  streams: null, // null: not known yet
+  chosen: null, // the stream that is played, as last heard of
+  alarm: null, // why the gateway's list of streams cannot be had
+  polling: null, // aborts what is on its way
+  counters: new Map(), // "" or a peer's key -> {at_ms, in, out} at the last poll
+  rates: new Map(),
+};
+
+// ---- what to play
+
+function wanted(streams) {
+  const id = decodeURIComponent(location.hash.slice(1));
+  return streams.find((stream) => stream.id === id) ?? streams[0] ?? null;
+}
+
+function choose(stream, since_ms) {
+  const before = page.chosen;
+  page.chosen = stream;
+  view.drawChoice(stream);
+  const same = before && stream && before.id === stream.id && before.hls_url === stream.hls_url;
+  const resumed = same && before.state === "ended" && stream.state !== "ended";
+  if (same && !resumed) return;
+  page.counters.clear();
+  page.rates.clear();
+  meter.restart(since_ms);
+  view.drawSwarm(null, page.rates);
+  if (stream) player.play(mediaUrl(stream.hls_url));
+  else player.stop();
+}
+
+// ---- what the gateway says
+
+async function poll() {
+  const abort = new AbortController();
+  page.polling = abort;
+  try {
+    const first = page.streams === null;
+    const streams = await listStreams(abort.signal);
+    page.streams = streams;
+    page.alarm = null;
+    choose(wanted(streams), first ? 0 : performance.now());
+    view.drawStreams(streams, page.chosen?.id);
+    if (page.chosen) await pollDetail(page.chosen.id, abort.signal);
+  } catch (error) {
+    if (abort.signal.aborted) return;
+    page.alarm = error instanceof Problem ? error.message : UNREACHABLE;
+  }
+  draw();
+}
+
+async function pollDetail(id, signal) {
+  const detail = await streamDetail(id, signal).catch(ignoreProblem); // a stream may go between two requests
+  if (!detail || page.chosen?.id !== id) return;
+  measure("", detail);
+  for (const peer of detail.peers_detail ?? []) measure(peer.key, peer);
+  view.drawSwarm(detail, page.rates);
+}
+
+function ignoreProblem(error) {
+  if (!(error instanceof Problem)) throw error;
+  return null;
+}
+
+function measure(key, { bytes_in, bytes_out }) {
+  const at_ms = performance.now();
+  const before = page.counters.get(key);
+  page.counters.set(key, { at_ms, bytes_in, bytes_out });
+  if (!before) return;
+  const per_second = (now, then) => (Math.max(0, now - then) * 8000) / (at_ms - before.at_ms);
+  const fresh = {
+    in_bps: per_second(bytes_in, before.bytes_in),
+    out_bps: per_second(bytes_out, before.bytes_out),
+  };
+  const last = page.rates.get(key) ?? fresh;
+  page.rates.set(key, { in_bps: smooth(last.in_bps, fresh.in_bps), out_bps: smooth(last.out_bps, fresh.out_bps) });
+}
+
+const smooth = (before, now) => before + (now - before) * 0.4;
+
+let next_poll = 0;
+
+async function keepPolling() {
+  clearTimeout(next_poll);
+  if (document.hidden) return;
+  await poll();
+  clearTimeout(next_poll);
+  next_poll = setTimeout(keepPolling, POLL_MS);
+}
+
+function onVisibility() {
+  if (document.hidden) page.polling?.abort();
+  else keepPolling();
+}
+
+// ---- what is shown
+
+function state() {
+  if (page.alarm) return "unreachable";
+  if (page.streams === null) return "loading";
+  if (!page.chosen) return "empty";
+  if (player.failed) return "failed";
+  if (video.ended || page.chosen.state === "ended") return "ended";
+  if (!meter.hasFrame) return "joining";
+  if (video.paused) return "paused";
+  return meter.stalled ? "stalled" : "playing";
+}
+
+function draw() {
+  if (meter.hasFrame && !meter.stalled) player.settled();
+  const now = state();
+  const covered = !meter.hasFrame || now === "ended";
+  view.drawState(now, { trouble: player.trouble, covered, alarm: page.alarm });
+  view.drawFigures(meter, player, video);
+}
+
+// ---- what the viewer does
+
+async function onAdd(event) {
+  event.preventDefault();
+  const form = event.currentTarget;
+  const link = form.elements.link.value.trim();
+  try {
+    const stream = await addLink(link);
+    view.drawProblem("");
+    form.reset();
+    if (stream?.id) location.hash = stream.id;
+    keepPolling();
+  } catch (error) {
+    view.drawProblem(error instanceof Problem ? error.message : UNREACHABLE);
+  }
+}
+
+async function onCopy(event) {
+  const button = event.currentTarget;
+  const field = document.getElementById(button.dataset.copy);
+  field.select();
+  try {
+    await navigator.clipboard.writeText(field.value); // needs localhost or HTTPS
+  } catch {
+    document.execCommand("copy");
+  }
+  button.textContent = "Copied";
+  setTimeout(() => (button.textContent = "Copy"), 1500);
+}
+
+function unmute() {
+  video.muted = false;
+  video.play().catch(draw);
+  draw();
+}
+
+document.getElementById("add").addEventListener("submit", onAdd);
+document.getElementById("unmute").addEventListener("click", unmute);
+for (const button of document.querySelectorAll("[data-copy]")) button.addEventListener("click", onCopy);
+document.addEventListener("visibilitychange", onVisibility);
+window.addEventListener("pagehide", () => page.polling?.abort());
+window.addEventListener("hashchange", () => page.streams && choose(wanted(page.streams), performance.now()));
+setInterval(draw, DRAW_MS);
+keepPolling();
+
+// For tests and measurements from outside.
+window.seedcast = {
+  get delays() { return meter.delays; },
+  get delaySource() { return meter.delaySource; },
+  get stalls() { return meter.stalls; },
+  get frames() { return meter.frames; },
+  get firstFrameSeconds() { return meter.firstFrameSeconds; },
+  get buffered() { return player.buffered_s; },
+  get targetLatency() { return player.targetLatency; },
+  get rate() { return video.playbackRate; },
+  get currentTime() { return video.currentTime; },
+  get state() { return state(); },
+  get stream() { return page.chosen?.id ?? null; },
+};

@@ -1,0 +1,1 @@
+export function readClock() { return null; }

@@ -1,0 +1,130 @@
+// One <video> fed by hls.js in low-latency mode, which comes back from every error by itself.
+
+const BACK_OFF_MS = [300, 700, 1500, 3000, 5000];
+const MEDIA_ERROR_GRACE_MS = 5000;
+
+// The hold-back is chosen a little above the time between two parts' arrivals: the lower, the less delay, but a late
+// piece stalls the picture. 1.0 s behind the playlist's edge survives a lost parent; see docs/performance.md.
+const HOLD_BACK_S = 1.0;
+
+const SETTINGS = {
+  lowLatencyMode: true,
+  liveSyncDuration: HOLD_BACK_S,
+  liveSyncOnStallIncrease: 0.25, // a stall asks for a little more hold-back, once for each
+  liveMaxLatencyDuration: 6, // further behind than this: jump, do not hurry
+  maxLiveSyncPlaybackRate: 1.3, // without it every player stays as late as its worst pause
+  backBufferLength: 10,
+  maxBufferLength: 15,
+  enableWorker: false, // fragmented MP4 is passed through as it is; a worker would only add a hop
+};
+
+export class Player {
+  constructor(video, onChange) {
+    this.video = video;
+    this.onChange = onChange;
+    this.url = null;
+    this.trouble = null; // text for the viewer while it does not play
+    this.failed = false; // cannot play in this browser at all
+    video.addEventListener("ended", onChange);
+  }
+
+  #hls = null;
+  #retries = 0;
+  #timer = 0;
+  #media_error_ms = -Infinity;
+
+  get playingDate() {
+    return this.#hls?.playingDate ?? null;
+  }
+
+  get targetLatency() {
+    return this.#hls?.targetLatency ?? null;
+  }
+
+  get buffered_s() {
+    const { buffered, currentTime } = this.video;
+    for (let i = 0; i < buffered.length; i += 1) {
+      if (buffered.start(i) <= currentTime + 0.1 && currentTime <= buffered.end(i)) return buffered.end(i) - currentTime;
+    }
+    return 0;
+  }
+
+  play(url) {
+    this.#retries = 0;
+    this.url = url;
+    this.#open();
+  }
+
+  stop() {
+    this.url = null;
+    this.#close();
+    this.video.removeAttribute("src");
+    this.video.load();
+  }
+
+  // A frame has been shown: the next error starts again with the shortest wait.
+  settled() {
+    this.#retries = 0;
+    this.trouble = null;
+  }
+
+  #close() {
+    clearTimeout(this.#timer);
+    this.#hls?.destroy();
+    this.#hls = null;
+  }
+
+  #open() {
+    this.#close();
+    if (!window.Hls?.isSupported()) {
+      this.#openNatively();
+      return;
+    }
+    const hls = new window.Hls(SETTINGS);
+    this.#hls = hls;
+    hls.on(window.Hls.Events.ERROR, (_, error) => error.fatal && this.#recover(error));
+    hls.on(window.Hls.Events.MANIFEST_PARSED, () => this.#start());
+    hls.attachMedia(this.video);
+    hls.loadSource(this.url);
+  }
+
+  // Safari on the iPhone plays HLS itself and has no Media Source Extensions for hls.js.
+  #openNatively() {
+    if (this.video.canPlayType("application/vnd.apple.mpegurl")) {
+      this.video.src = this.url;
+      this.#start();
+      return;
+    }
+    this.failed = true;
+    this.trouble = "This browser cannot play live video here. Open the address below in VLC or mpv.";
+    this.onChange();
+  }
+
+  #start() {
+    this.video.play().catch(() => this.onChange()); // refused without a click: the play button is there
+  }
+
+  #recover(error) {
+    const now_ms = performance.now();
+    const fresh = now_ms - this.#media_error_ms > MEDIA_ERROR_GRACE_MS;
+    if (error.type === window.Hls.ErrorTypes.MEDIA_ERROR && fresh) {
+      this.#media_error_ms = now_ms;
+      this.#hls.recoverMediaError();
+      return;
+    }
+    const wait_ms = BACK_OFF_MS[Math.min(this.#retries, BACK_OFF_MS.length - 1)];
+    this.#retries += 1;
+    if (this.#retries > 2) this.trouble = `Waiting for the stream (${error.details}).`;
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#resume(error), wait_ms);
+    this.onChange();
+  }
+
+  // A playlist or a part that could not be had is asked for again below the picture that is still playing; when that
+  // does not help, or the list of variants itself is missing, everything is opened anew.
+  #resume(error) {
+    const gentle = error.type === window.Hls.ErrorTypes.NETWORK_ERROR && this.#retries <= 2;
+    if (gentle && this.#hls?.levels.length) this.#hls.startLoad();
+    else this.#open();
+  }
+}

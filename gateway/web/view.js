@@ -1,0 +1,155 @@
+// Draws values on the page. Everything that came over the network is set as text, never as markup.
+
+import * as format from "./format.js";
+import { mediaUrl } from "./api.js";
+import { drawSparkline } from "./sparkline.js";
+
+const byId = (id) => document.getElementById(id);
+
+function put(id, text) {
+  const element = byId(id);
+  if (element.textContent !== text) element.textContent = text;
+}
+
+function show(id, visible) {
+  byId(id).hidden = !visible;
+}
+
+function element(name, className, text) {
+  const made = document.createElement(name);
+  if (className) made.className = className;
+  if (text !== undefined) made.textContent = text;
+  return made;
+}
+
+// One word for the whole page, and a sentence over the picture while there is none.
+const STATES = {
+  loading: ["Loading…", ""],
+  empty: ["No stream", ""],
+  joining: ["Joining", "Joining the swarm…"],
+  playing: ["Live", ""],
+  paused: ["Paused", ""],
+  stalled: ["Stalled", ""],
+  ended: ["Ended", "This stream has ended."],
+  failed: ["Cannot play", ""],
+  unreachable: ["No answer", "The gateway does not answer."],
+};
+
+export function drawState(state, { trouble = null, covered = true, alarm = null }) {
+  const [word, sentence] = STATES[state];
+  put("status", word);
+  byId("status").dataset.state = state;
+  put("curtain", covered ? (trouble ?? sentence) : "");
+  show("curtain", covered && Boolean(trouble ?? sentence));
+  show("stage", state !== "empty" && state !== "loading");
+  show("empty", state === "empty");
+  show("alarm", Boolean(alarm));
+  put("alarm", alarm ?? "");
+}
+
+export function drawStreams(streams, chosen) {
+  const list = byId("streams");
+  const signature = JSON.stringify(streams.map((s) => [s.id, s.title, s.state, s.peers, s.is_local, s.id === chosen]));
+  if (list.dataset.drawn === signature) return; // leaves the keyboard focus where it is
+  list.dataset.drawn = signature;
+  const focused = document.activeElement?.getAttribute("href");
+  list.replaceChildren(...streams.map((stream) => streamItem(stream, stream.id === chosen)));
+  if (focused) [...list.querySelectorAll("a")].find((a) => a.getAttribute("href") === focused)?.focus();
+}
+
+function streamItem(stream, chosen) {
+  const link = element("a");
+  link.href = `#${stream.id}`;
+  if (chosen) link.setAttribute("aria-current", "true");
+  const about = [stream.is_local ? "on the air from here" : stream.state, peerCount(stream.peers)];
+  link.append(element("span", "name", name(stream)), element("span", "note", about.filter(Boolean).join(" · ")));
+  const item = element("li");
+  item.append(link);
+  return item;
+}
+
+export function name(stream) {
+  return stream.title || format.shortKey(stream.id);
+}
+
+function peerCount(count) {
+  return typeof count === "number" ? `${count} ${count === 1 ? "peer" : "peers"}` : "";
+}
+
+export function drawChoice(stream) {
+  put("title", stream ? name(stream) : "");
+  document.title = stream ? `${name(stream)} – Seedcast` : "Seedcast";
+  show("figures", Boolean(stream));
+  show("share", Boolean(stream));
+  if (!stream) return;
+  const url = mediaUrl(stream.hls_url);
+  byId("share-link").value = stream.link;
+  byId("share-low").value = url;
+  byId("share-plain").value = new URL("plain.m3u8", url).href;
+}
+
+export function drawFigures(meter, player, video) {
+  const delay_s = meter.delays.at(-1);
+  put("delay", format.seconds(delay_s));
+  put("delay-label", meter.delaySource === "playlist" ? "Delay, by the playlist's clock" : "Delay, camera to screen");
+  const top_s = drawSparkline(byId("sparkline"), meter.recent, performance.now());
+  put("scale", `last 2 minutes, scale 0 to ${top_s} s`);
+  put("stalls", String(meter.stalls));
+  put("first-frame", format.seconds(meter.firstFrameSeconds, 1));
+  put("buffer", format.seconds(player.buffered_s, 1));
+  put("rate", format.factor(video.playbackRate));
+  show("unmute", video.muted && meter.hasFrame);
+}
+
+// `rates` has {in_bps, out_bps} for the stream and for each peer's key, once two polls have been seen.
+export function drawSwarm(detail, rates) {
+  const peers = detail?.peers_detail ?? [];
+  show("swarm", Boolean(detail));
+  put("peer-count", String(peers.length));
+  put("bytes-in", amount(detail?.bytes_in, rates.get("")?.in_bps));
+  put("bytes-out", amount(detail?.bytes_out, rates.get("")?.out_bps));
+  put("pieces", pieces(detail));
+  byId("peers").replaceChildren(...(peers.length ? peers.map((peer) => peerRow(peer, rates.get(peer.key))) : [noPeers()]));
+}
+
+function pieces(detail) {
+  if (typeof detail?.pieces_ready !== "number") return "–";
+  return `${detail.pieces_ready}, ${detail.pieces_lost ?? 0} lost`;
+}
+
+function amount(total_bytes, rate_bps) {
+  const total = format.bytes(total_bytes);
+  return rate_bps === undefined ? total : `${total} · ${format.bitrate(rate_bps)}`;
+}
+
+function noPeers() {
+  const cell = element("td", "note", "No peer is connected.");
+  cell.colSpan = 7;
+  const row = element("tr");
+  row.append(cell);
+  return row;
+}
+
+function peerRow(peer, rate) {
+  const key = element("th", "key", format.shortKey(peer.key));
+  key.scope = "row";
+  key.title = peer.key;
+  if (peer.is_source) key.append(" ", element("span", "badge", "source"));
+  const row = element("tr");
+  row.append(
+    key,
+    element("td", "key", peer.address),
+    element("td", "number", amount(peer.bytes_in, rate?.in_bps)),
+    element("td", "number", amount(peer.bytes_out, rate?.out_bps)),
+    element("td", "number", format.milliseconds(peer.rtt_s)),
+    element("td", "key", format.stripes(peer.stripes_from)),
+    element("td", "key", format.stripes(peer.stripes_to)),
+  );
+  return row;
+}
+
+export function drawProblem(text) {
+  put("problem", text);
+  show("problem", Boolean(text));
+  byId("link").toggleAttribute("aria-invalid", Boolean(text));
+}

@@ -1,0 +1,65 @@
+"""Reading neighbours' adverts: who could be my parent on a stripe, and how good it would be."""
+
+from collections.abc import Iterable
+
+from swarm.peers import Lead, Mate
+from swarm.units import PeerId, Stripe
+from swarm.wire import ANCESTOR_BYTES, ANCESTORS_MAX, Offer
+
+DELAY_UNKNOWN_MS = 0xFFFF
+"""The sender relays the stripe but nobody feeds it yet: no lead."""
+
+CROWDING_S = 0.03
+"""Added to a lead's score for each stripe that it feeds me already: a parent's death must not cost several."""
+
+
+def short(key: PeerId) -> bytes:
+    """The few bytes of a key that stand for it in a chain of ancestors."""
+    return bytes(key[:ANCESTOR_BYTES])
+
+
+def chain(parent: PeerId, above: tuple[bytes, ...]) -> tuple[bytes, ...]:
+    """The ancestors that a child of ``parent`` names: the parent, then the parent's own."""
+    return (short(parent), *above)[:ANCESTORS_MAX]
+
+
+def leads(
+    stripe: Stripe,
+    mates: Iterable[Mate],
+    *,
+    rank: int,
+    me: PeerId,
+    feeding: dict[PeerId, int],
+    piece_s: float,
+    now: float,
+) -> list[Lead]:
+    """The mates that could feed me ``stripe`` now.
+
+    ``rank`` is the one that I would ask with; ``feeding`` counts the stripes that each mate feeds me already.
+    A lead has a fresh advert, a delay, a place for my rank, and does not descend from me.
+    """
+    found = []
+    mine = short(me)
+    for mate in mates:
+        offer = mate.offers.get(stripe)
+        if offer is None or not mate.fresh(now) or not _has_place(offer, rank) or mine in offer.ancestors:
+            continue
+        crowding = 0.0 if mate.is_source else CROWDING_S * feeding.get(mate.peer.key, 0)
+        score = offer.delay_ms / 1e3 + mate.peer.rtt_s / 2 + piece_s / 4 + crowding
+        found.append(Lead(mate.peer.key, score))
+    return found
+
+
+def _has_place(offer: Offer, rank: int) -> bool:
+    return offer.delay_ms != DELAY_UNKNOWN_MS and (offer.free > 0 or offer.lowest_rank > rank)
+
+
+def relays_known(stripes: int, mates: Iterable[Mate], now: float) -> list[int]:
+    """How many fresh mates, the source apart, relay each stripe."""
+    counts = [0] * stripes
+    for mate in mates:
+        if mate.fresh(now) and not mate.is_source:
+            for stripe in mate.offers:
+                if stripe < stripes:
+                    counts[stripe] += 1
+    return counts

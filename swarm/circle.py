@@ -1,0 +1,113 @@
+"""One swarm's common ground: the state that its receiving side, its sending side and its housekeeping share."""
+
+from collections.abc import Iterable
+from random import Random
+
+from swarm.clock import DEPTH_UNKNOWN
+from swarm.events import Output, Send, Urgency
+from swarm.identity import Identity
+from swarm.manifest import Manifest, RenditionInfo
+from swarm.merkle import NODE_BYTES, depth
+from swarm.peers import Mate
+from swarm.pieces import HEADER_BYTES, PieceHeader, swarm_tag
+from swarm.settings import NodeSettings
+from swarm.units import PeerId, StreamId
+from swarm.uplink import Uplink
+from swarm.window import Verify, Window
+from swarm.wire import Contact, Message, encode
+
+PACKET_OVERHEAD = 1.04
+"""QUIC, UDP and IP headers as a factor on what is sent in packets of about 1,200 bytes."""
+
+
+class Circle:
+    """The members of one swarm that this node is connected to, and what it holds of the stream."""
+
+    def __init__(
+        self,
+        *,
+        stream: StreamId,
+        rendition: int,
+        me: PeerId,
+        owner: Identity | None,
+        settings: NodeSettings,
+        uplink: Uplink,
+        rng: Random,
+        wall_offset_s: float,
+        verify: Verify,
+        out: list[Output],
+    ) -> None:
+        self.stream = stream
+        self.rendition = rendition
+        self.tag = swarm_tag(stream, rendition)
+        self.me = me
+        self.owner = owner
+        self.settings = settings
+        self.uplink = uplink
+        self.rng = rng
+        self.window = Window(stream, self.tag, verify)
+        self.mates: dict[PeerId, Mate] = {}
+        self.manifest: Manifest | None = None
+        self.manifest_data = b""
+        self.k = 0
+        self.n = 0
+        self.piece_s = 0.2
+        self.bitrate_bps = 0.0
+        self.clock_offset_us = 0
+        self.clock_depth = 0 if owner else DEPTH_UNKNOWN
+        self._wall_offset_s = wall_offset_s
+        self._out = out
+
+    @property
+    def is_source(self) -> bool:
+        return self.owner is not None
+
+    @property
+    def manifest_version(self) -> tuple[int, int]:
+        return (self.manifest.epoch, self.manifest.revision) if self.manifest else (0, 0)
+
+    @property
+    def stripe_bps(self) -> float:
+        """What one stripe costs one uplink, headers and packets included."""
+        if not self.k:
+            return 0.0
+        block = self.bitrate_bps * self.piece_s / 8 / self.k
+        headers = HEADER_BYTES + depth(self.n) * NODE_BYTES + 6
+        return (block + headers) * 8 * PACKET_OVERHEAD / self.piece_s
+
+    def wall_us(self, now: float) -> int:
+        """This machine's wall clock, microseconds since 1970."""
+        return int((now + self._wall_offset_s) * 1e6)
+
+    def delay_s(self, header: PieceHeader, now: float) -> float:
+        """How long after the end of its capture a piece is at this moment, by the source's clock."""
+        return (self.wall_us(now) + self.clock_offset_us - header.capture_us - header.duration_us) / 1e6
+
+    def describe(self, rendition: RenditionInfo) -> bool:
+        """Take over the coding of the rendition on air; True when stripes have to be laid anew."""
+        changed = (self.k, self.n) != (rendition.k, rendition.n)
+        self.k, self.n = rendition.k, rendition.n
+        self.piece_s = rendition.piece_us / 1e6
+        self.bitrate_bps = float(rendition.bitrate_bps)
+        return changed
+
+    def weigh(self, header: PieceHeader) -> None:
+        """Let the measured size of a piece correct the announced bitrate."""
+        rate = header.length * 8e6 / header.duration_us
+        self.bitrate_bps += 0.05 * (rate - self.bitrate_bps)
+
+    def say(self, mate: Mate, message: Message) -> None:
+        """Send a control message."""
+        self.pass_on(mate, encode(message), Urgency.CONTROL, None)
+
+    def pass_on(self, mate: Mate, data: bytes, urgency: Urgency, expires_s: float | None) -> None:
+        """Send bytes that are a message already."""
+        mate.bytes_out += len(data)
+        self.uplink.sent(len(data))
+        self._out.append(Send(mate.peer.link, data, urgency, expires_s))
+
+    def order(self, output: Output) -> None:
+        self._out.append(output)
+
+    def contacts(self, keys: Iterable[PeerId]) -> tuple[Contact, ...]:
+        return tuple(self.mates[key].peer.contact for key in keys if key in self.mates)

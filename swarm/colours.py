@@ -1,0 +1,33 @@
+"""Which stripes a peer relays: few, chosen at random, the ones that its neighbours relay least first."""
+
+from collections.abc import Sequence
+from random import Random
+
+from swarm.units import Stripe
+
+COLOURS_MAX = 4
+CHILDREN_PER_COLOUR = 12
+
+
+def wanted(slots: int) -> int:
+    """How many colours so many upload slots deserve."""
+    return min(COLOURS_MAX, -(-slots // CHILDREN_PER_COLOUR))
+
+
+def choose(have: Sequence[Stripe], relays: Sequence[int], count: int, rng: Random) -> tuple[Stripe, ...]:
+    """The colours after growing to ``count``; ``relays[i]`` neighbours are known to relay stripe i.
+
+    A colour is kept for good: children hang on it.
+    """
+    colours = list(have)
+    others = [Stripe(i) for i in range(len(relays)) if i not in have]
+    rng.shuffle(others)
+    others.sort(key=lambda stripe: relays[stripe])
+    colours += others[: max(0, count - len(colours))]
+    return tuple(sorted(colours))
+
+
+def orphan(have: Sequence[Stripe], relays: Sequence[int], rng: Random) -> Stripe | None:
+    """A stripe that nobody known relays, to be adopted by somebody in a small swarm."""
+    orphans = [Stripe(i) for i, count in enumerate(relays) if count == 0 and i not in have]
+    return rng.choice(orphans) if orphans and len(have) < COLOURS_MAX else None

@@ -1,0 +1,331 @@
+"""One QUIC connection, without I/O: datagrams and the time go in, datagrams, events and a timer come out.
+
+This is the only module that knows qh3. qh3 calls its core and its underscore names unstable; they are used here
+because its own asyncio layer costs several times as much, so the version is pinned to 2.1 and everything else sees
+the class ``Connection``. Each direction has two unidirectional streams (RFC 9000 section 2.1), control and data.
+
+Who is at the other end: the client trusts no authority and needs none. TLS checks CertificateVerify (RFC 8446
+section 4.4.3) whatever the verify mode, so the acceptor has proved that it owns the certificate's key, and that key
+is its name. The dialler proves itself above, by signing ``binding``.
+"""
+
+import logging
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import IntEnum
+from types import TracebackType
+
+from qh3 import tls
+from qh3._hazmat import CryptoError, QuicConnectionCore, SignatureError
+from qh3.quic import events
+from qh3.quic.configuration import QuicConfiguration
+from qh3.quic.connection import QuicConnection, QuicConnectionError, QuicConnectionState
+from qh3.quic.tls_bridge import QuicTlsBridge, QuicTlsBridgeError
+
+from swarm.drivers.quic.certificate import certificate_pem, key_of, private_key_pem
+from swarm.units import PeerId
+
+ALPN = "seedcast/1"
+IDLE_TIMEOUT_S = 3.0
+ID_BYTES = 8
+STREAM_WINDOW_BYTES = 1 << 20
+CONNECTION_WINDOW_BYTES = 2 << 20
+"""With one unfinished message per stream above it, a peer can make us hold 4 MiB at most."""
+
+BINDING_BYTES = 32
+BINDING_LABEL = b"EXPORTER-Channel-Binding"
+"""RFC 9266 section 2: the tls-exporter channel binding. Whoever sits between two peers has two different ones."""
+
+SocketAddress = tuple[str, int] | tuple[str, int, int, int]
+Datagram = tuple[bytes, SocketAddress]
+
+_FAULTS = (
+    QuicConnectionError,
+    QuicTlsBridgeError,
+    CryptoError,
+    SignatureError,
+    tls.Alert,
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+"""What hostile bytes have been seen, or can be expected, to raise inside qh3."""
+
+# qh3 warns of every peer that says goodbye; here that is no news.
+logging.getLogger("quic").setLevel(logging.ERROR)
+
+
+class ConnectionFault(Exception):  # noqa: N818  named by whose fault it is, like the errors of the swarm
+    """The connection cannot go on; only this one is concerned."""
+
+
+class Channel(IntEnum):
+    """The two streams of one direction, by their number."""
+
+    CONTROL = 0
+    DATA = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What all connections of one endpoint share."""
+
+    client: QuicConfiguration
+    server: QuicConfiguration
+
+
+def make_profile(seed: bytes, *, certificate_seed: bytes | None = None) -> Profile:
+    """Settings for a node whose key grows from ``seed``. ``certificate_seed`` shows another key than is owned."""
+    server = _configuration(is_client=False)
+    server.load_cert_chain(certificate_pem(certificate_seed or seed), private_key_pem(seed))
+    client = _configuration(is_client=True)
+    client.verify_mode = ssl.CERT_NONE
+    client.signature_algorithms = [int(tls.SignatureAlgorithm.ED25519)]
+    return Profile(client, server)
+
+
+class Connection:
+    """Made by ``dial`` or ``accept``. All methods that take bytes or the time raise ConnectionFault."""
+
+    __slots__ = ("_quic", "_receive_base", "_received", "_send_base", "established", "ids", "retired")
+
+    def __init__(self, quic: "_Quic", first_id: bytes) -> None:
+        self._quic = quic
+        is_client = quic.configuration.is_client
+        self._send_base, self._receive_base = (2, 3) if is_client else (3, 2)
+        self._received: list[tuple[Channel, bytes]] = []
+        self.established = False
+        self.ids: list[bytes] = [first_id, quic.host_cid]
+        """New connection ids under which datagrams for this connection arrive; whoever routes takes them."""
+        self.retired: list[bytes] = []
+
+    @classmethod
+    def dial(cls, profile: Profile, address: SocketAddress, now: float) -> "Connection":
+        quic = _Quic(configuration=profile.client)
+        connection = cls(quic, quic.host_cid)
+        with _faults:
+            quic.connect(address, now)
+        return connection
+
+    @classmethod
+    def accept(cls, profile: Profile, first_id: bytes) -> "Connection":
+        """For a first Initial sent to ``first_id``; the datagram itself is given to ``receive``."""
+        return cls(_Quic(configuration=profile.server, original_destination_connection_id=first_id), first_id)
+
+    @property
+    def closed(self) -> bool:
+        """Either end has closed, or nothing was heard for too long. What arrived before is still delivered."""
+        return self._quic.ending or self.finished
+
+    @property
+    def finished(self) -> bool:
+        """Nothing more will be sent, not even to answer what arrives late (RFC 9000 section 10.2)."""
+        return self._quic.state is QuicConnectionState.TERMINATED
+
+    @property
+    def close_reason(self) -> str:
+        return self._quic.ending_reason
+
+    @property
+    def authentic(self) -> bool:
+        """At least one packet was well sealed: not proof of anything, but no noise either."""
+        return self._quic.core.received_authenticated_packet
+
+    @property
+    def binding(self) -> bytes:
+        """32 bytes that only the two ends of this connection know; empty before the handshake is done."""
+        return self._quic.binding
+
+    @property
+    def peer_key(self) -> PeerId | None:
+        """The key that the acceptor proved to own; None on the acceptor's side, or for another kind of key."""
+        certificate = self._quic.get_peercert()
+        return None if certificate is None else key_of(certificate.public_key())
+
+    @property
+    def rtt_s(self) -> float:
+        """Smoothed round-trip time; 0 while there is no sample."""
+        return self._quic.core.smoothed_rtt or 0.0
+
+    def receive(self, data: bytes, segment_bytes: int, source: SocketAddress, now: float) -> None:
+        """One datagram, or several of ``segment_bytes`` each (the last may be shorter) glued together."""
+        with _faults:
+            if segment_bytes < len(data):
+                self._quic.receive_gro_buffer(data, segment_bytes, source, now)
+            elif self.established:
+                self._quic.receive_many_datagrams([data], source, now)
+            else:
+                self._quic.receive_datagram(data, source, now)
+            self._take_events()
+
+    def take_data(self) -> list[tuple[Channel, bytes]]:
+        """Stream bytes in order of arrival, each stream's in its own order."""
+        received = self._received
+        if received:
+            self._received = []
+        return received
+
+    def write(self, channel: Channel, data: bytes) -> None:
+        with _faults:
+            self._quic.send_stream_data(self._send_base + 4 * channel, data)
+
+    def unsent_bytes(self, channel: Channel) -> int:
+        """Bytes written and not yet sent for the first time."""
+        with _faults:
+            return self._quic.get_send_buffer_size(self._send_base + 4 * channel)
+
+    def transmit(self, now: float) -> list[Datagram]:
+        """Datagrams that may leave now."""
+        with _faults:
+            return self._quic.take_datagrams(now)
+
+    def timer(self) -> float | None:
+        with _faults:
+            return self._quic.get_timer()
+
+    def handle_timer(self, now: float) -> None:
+        with _faults:
+            self._quic.handle_timer(now)
+            self._take_events()
+
+    def ping(self) -> None:
+        """Make the peer answer."""
+        with _faults:
+            self._quic.send_ping(0)
+
+    def close(self, code: int, reason: str) -> None:
+        with _faults:
+            self._quic.close(error_code=code, reason_phrase=reason)
+
+    def _take_events(self) -> None:
+        while (event := self._quic.next_event()) is not None:
+            match event:
+                case events.StreamDataReceived():
+                    self._received.append((self._channel(event.stream_id), event.data))
+                case events.ConnectionIdIssued():
+                    self.ids.append(event.connection_id)
+                case events.ConnectionIdRetired():
+                    self.retired.append(event.connection_id)
+                case events.HandshakeCompleted():
+                    if event.alpn_protocol != ALPN:
+                        raise ValueError("the peer speaks another protocol")
+                    self.established = True
+                case events.StreamReset() | events.StopSendingReceived():
+                    raise ValueError("a peer does not end single streams")
+
+    def _channel(self, stream: int) -> Channel:
+        if stream == self._receive_base:
+            return Channel.CONTROL
+        if stream == self._receive_base + 4:
+            return Channel.DATA
+        raise ValueError(f"stream {stream} is none of the two that a peer may open")
+
+
+class _Quic(QuicConnection):
+    """qh3's connection less what costs and is not used, plus a TLS exporter."""
+
+    def __init__(
+        self, *, configuration: QuicConfiguration, original_destination_connection_id: bytes | None = None
+    ) -> None:
+        super().__init__(
+            configuration=configuration, original_destination_connection_id=original_destination_connection_id
+        )
+        self.binding = b""
+
+    @property
+    def core(self) -> QuicConnectionCore:
+        return self._require_core()
+
+    @property
+    def state(self) -> QuicConnectionState:
+        return self._state
+
+    @property
+    def ending(self) -> bool:
+        return self._close_event is not None
+
+    @property
+    def ending_reason(self) -> str:
+        return "" if self._close_event is None else self._close_event.reason_phrase
+
+    def take_datagrams(self, now: float) -> list[Datagram]:
+        if self._core is None:
+            return []
+        poll = self._core.poll_transmit
+        return [(sent[0], sent[1]) for sent in iter(lambda: poll(now), None)]
+
+    def _create_tls(self, remote_source_cid: bytes | None) -> QuicTlsBridge:
+        bridge = super()._create_tls(remote_source_cid)
+        context = bridge.tls
+        install = context.update_traffic_key_cb
+
+        def on_secret(
+            direction: tls.Direction, epoch: tls.Epoch, suite: tls.CipherSuite, secret: bytes
+        ) -> None:
+            # At the first 1-RTT secret the transcript ends with the server's Finished, as the exporter wants it.
+            if epoch is tls.Epoch.ONE_RTT and not self.binding:
+                self.binding = _export(context.key_schedule, BINDING_LABEL, BINDING_BYTES)
+            install(direction, epoch, suite, secret)
+
+        context.update_traffic_key_cb = on_secret
+        return bridge
+
+    def _normalize_address(self, addr: SocketAddress) -> SocketAddress:
+        return addr
+
+    def _log_datagram(self, event: str, data: bytes) -> None:
+        """Nothing is traced: the original looks for a logger per datagram."""
+
+    def _log_packet(self, event: str, data: bytes, length: int | None = None) -> None:
+        """As above; the original parses each packet for it."""
+
+    def _log_packets(self, event: str, data: bytes) -> None:
+        """As above."""
+
+    def _log_packet_dropped(self, data: bytes) -> None:
+        """As above."""
+
+
+def _configuration(*, is_client: bool) -> QuicConfiguration:
+    return QuicConfiguration(
+        is_client=is_client,
+        alpn_protocols=[ALPN],
+        connection_id_length=ID_BYTES,
+        idle_timeout=IDLE_TIMEOUT_S,
+        max_data=CONNECTION_WINDOW_BYTES,
+        max_stream_data=STREAM_WINDOW_BYTES,
+        max_datagram_frame_size=0,
+        active_connection_id_limit=2,
+    )
+
+
+def _export(schedule: tls.KeySchedule, label: bytes, length: int) -> bytes:
+    """RFC 8446 section 7.5 with an empty context."""
+    expand: Callable[..., bytes] = tls.hkdf_expand_label
+    empty = schedule.hash_empty_value
+    master = schedule.derive_secret(b"exp master")
+    secret = expand(schedule.algorithm, master, label, empty, schedule.digest_size)
+    return expand(schedule.algorithm, secret, b"exporter", empty, length)
+
+
+class _FaultGuard:
+    """Turns what qh3 raises into a ConnectionFault; a class, because a generator costs a microsecond per use."""
+
+    __slots__ = ()
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, _FAULTS):
+            raise ConnectionFault(f"{type(error).__name__}: {error}") from error
+
+
+_faults = _FaultGuard()

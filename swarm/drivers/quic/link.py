@@ -1,0 +1,133 @@
+"""One link: a QUIC connection, what waits to be written to it, and the messages cut from what arrives.
+
+A message is written into a stream only while little is unsent there. What waits longer waits in the send queue,
+where it is still in order of urgency and can still be dropped for being late.
+"""
+
+from swarm.drivers.quic.connection import Channel, Connection, Datagram, SocketAddress
+from swarm.events import LinkStats, Urgency
+from swarm.framing import FrameReader, frame
+from swarm.sendqueue import CONTROL_ONLY, DROPPABLE, SendQueue
+from swarm.units import Address, LinkId, PeerId
+
+UNSENT_BYTES_MAX = 32 << 10
+"""Unsent bytes per stream above which nothing more is written."""
+
+BURST_ROUNDS_MAX = 16
+"""Refills in one go before other links get their turn."""
+
+HANDSHAKE_S_MAX = 3.0
+MEASURE_EVERY_S = 0.5
+PING_AFTER_S = 1.0
+
+_GOLDEN = 0.6180339887
+"""Multiples of it spread evenly over an interval, however many links there are."""
+
+
+class QuicLink:
+    """``up`` after the handshake; ``ending`` once this side closes it and only control messages still go out."""
+
+    __slots__ = (
+        "_readers",
+        "address",
+        "connection",
+        "dialled",
+        "dropped",
+        "ending",
+        "expected",
+        "give_up_s",
+        "heard_s",
+        "id",
+        "ids",
+        "measure_s",
+        "queue",
+        "received_bytes",
+        "sent_bytes",
+        "touched",
+        "up",
+        "wake_s",
+    )
+
+    def __init__(
+        self,
+        number: LinkId,
+        connection: Connection,
+        address: Address,
+        *,
+        dialled: bool,
+        expected: PeerId | None,
+        now: float,
+    ) -> None:
+        self.id = number
+        self.connection = connection
+        self.address = address
+        self.dialled = dialled
+        self.expected = expected
+        self.queue = SendQueue()
+        self.up = False
+        self.ending = False
+        self.dropped = False
+        self.touched = False
+        self.ids: set[bytes] = set()
+        self.heard_s = now
+        self.give_up_s = now + HANDSHAKE_S_MAX
+        self.measure_s = now + MEASURE_EVERY_S * (1.0 + number * _GOLDEN % 1.0)
+        self.wake_s = float("inf")
+        self.sent_bytes = 0
+        self.received_bytes = 0
+        self._readers = (FrameReader(), FrameReader())
+
+    def receive(self, data: bytes, segment_bytes: int, source: SocketAddress, now: float) -> list[bytes]:
+        """Whole messages in these datagrams. Raises ConnectionFault, and MalformedMessage for bad framing."""
+        self.connection.receive(data, segment_bytes, source, now)
+        self.received_bytes += len(data)
+        self.heard_s = now
+        messages: list[bytes] = []
+        for channel, chunk in self.connection.take_data():
+            messages += self._readers[channel].feed(chunk)
+        return messages
+
+    def transmit(self, now: float) -> list[Datagram]:
+        """Datagrams that may leave now, the queue emptied into the streams as far as there is room."""
+        datagrams: list[Datagram] = []
+        for _ in range(BURST_ROUNDS_MAX):
+            if self.up and self.queue:
+                self._refill(Channel.CONTROL, CONTROL_ONLY, now)
+                if not self.ending:
+                    self._refill(Channel.DATA, DROPPABLE, now)
+            leaving = self.connection.transmit(now)
+            datagrams += leaving
+            if not leaving or not self.queue:
+                break
+        self.sent_bytes += sum(len(datagram) for datagram, _ in datagrams)
+        return datagrams
+
+    def next_wake(self) -> float:
+        """When this link wants attention: its connection's timer, or the next measurement."""
+        timer = self.connection.timer()
+        return self.measure_s if timer is None or timer > self.measure_s else timer
+
+    def unsent_bytes(self) -> int:
+        """What waits on this side, in the queue and in the streams."""
+        connection = self.connection
+        in_streams = connection.unsent_bytes(Channel.CONTROL) + connection.unsent_bytes(Channel.DATA)
+        return self.queue.queued_bytes + in_streams
+
+    def control_written(self) -> bool:
+        """All control messages have left at least once."""
+        return not self.queue.waiting(Urgency.CONTROL) and not self.connection.unsent_bytes(Channel.CONTROL)
+
+    def stats(self) -> LinkStats:
+        return LinkStats(
+            rtt_s=self.connection.rtt_s,
+            queued_bytes=self.unsent_bytes(),
+            sent_bytes=self.sent_bytes,
+            received_bytes=self.received_bytes,
+            dropped_bytes=self.queue.dropped_bytes,
+        )
+
+    def _refill(self, channel: Channel, classes: tuple[Urgency, ...], now: float) -> None:
+        room_bytes = UNSENT_BYTES_MAX - self.connection.unsent_bytes(channel)
+        messages = self.queue.take(now, room_bytes, classes)
+        if messages:
+            self.connection.write(channel, frame(messages))

@@ -1,0 +1,118 @@
+"""What a node gives out: orders to its driver, and news for the application.
+
+After every call on the node the driver takes all outputs, carries them out in order, and arms one timer.
+"""
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+from swarm.manifest import Manifest
+from swarm.units import Address, LinkId, PeerId, StreamId
+
+
+class Urgency(IntEnum):
+    """Order in which a link's queue is emptied; the lower goes first."""
+
+    CONTROL = 0
+    STRIPE = 1
+    CATCH_UP = 2
+    REPAIR = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkInfo:
+    """What a driver knows of a new link.
+
+    ``binding`` is a value that both ends know and the acceptor chose for this link alone; the dialler's proof
+    of identity signs it. ``peer`` is the acceptor's key as the transport proved it to the dialler, and None on
+    the acceptor's side, who learns it from the dialler's hello.
+    """
+
+    dialled: bool
+    address: Address
+    binding: bytes
+    peer: PeerId | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkStats:
+    """A link as the driver sees it: seconds and bytes, counted since the link came up."""
+
+    rtt_s: float
+    queued_bytes: int
+    sent_bytes: int
+    received_bytes: int
+    dropped_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dial:
+    """Open a link; the answer is ``link_up`` or ``dial_failed``. ``peer`` pins the acceptor's key if known."""
+
+    address: Address
+    peer: PeerId | None
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """One whole message for one link. After ``expires_s`` (the node's clock) it is dropped, not sent."""
+
+    link: LinkId
+    data: bytes
+    urgency: Urgency
+    expires_s: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Close:
+    """End a link once its control messages are written; no ``link_down`` follows."""
+
+    link: LinkId
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PieceReady:
+    """A whole verified piece. Pieces come as they complete: mostly, not always, in order of ``number``.
+
+    ``capture_us`` is the wall clock of the source at the first frame, microseconds since 1970.
+    """
+
+    stream: StreamId
+    rendition: int
+    epoch: int
+    number: int
+    key: bool
+    capture_us: int
+    duration_us: int
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PieceLost:
+    """A piece that did not complete before it left the window."""
+
+    stream: StreamId
+    rendition: int
+    number: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ManifestReady:
+    """A verified manifest, newer than the last one given out for this stream."""
+
+    stream: StreamId
+    manifest: Manifest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unreachable:
+    """None of the addresses known for a stream leads to a peer that has it; the node goes on trying."""
+
+    stream: StreamId
+    tried: int
+
+
+News = PieceReady | PieceLost | ManifestReady | Unreachable
+Order = Dial | Send | Close
+Output = News | Order

@@ -1,0 +1,120 @@
+"""Pieces coming in: blocks verified and passed on, whole pieces handed out, missing ones asked for or given up."""
+
+from swarm import wire
+from swarm.circle import Circle
+from swarm.events import PieceLost, PieceReady
+from swarm.intake import STARVED_S, Intake
+from swarm.outgo import Outgo
+from swarm.peers import Mate
+from swarm.repair import Repairs
+from swarm.units import PeerId
+from swarm.window import Entry, Verdict
+
+WAITING_MAX = 64
+"""Pieces held back until the manifest of their epoch is known."""
+
+
+class Gathering:
+    """The way of a block through this node, and what is done when it does not come."""
+
+    def __init__(self, circle: Circle, intake: Intake, outgo: Outgo) -> None:
+        self._circle = circle
+        self._intake = intake
+        self._outgo = outgo
+        self._repairs = Repairs()
+        self._waiting: list[Entry] = []
+        self.payload_bytes = 0
+        self.ready = 0
+        self.lost = 0
+        self.duplicates = 0
+        self.delay_s: float | None = None
+
+    def receive(self, mate: Mate, data: bytes, now: float) -> None:
+        """A block message. Raises RemoteError when it does not hold."""
+        mate.bytes_in += len(data)
+        mate.heard_at_s = now
+        verdict, entry, index = self._circle.window.admit(data, now)
+        if entry is None:
+            return
+        self._intake.arrived(mate, entry, index, now)
+        if verdict is Verdict.DUPLICATE:
+            self.duplicates += 1
+            return
+        self._outgo.forward(entry, index, mate.peer.key, now)
+        if verdict is Verdict.COMPLETED:
+            self._completed(entry, now)
+
+    def sorry(self, number: int, now: float) -> None:
+        """The neighbour asked for a piece does not have it."""
+        self._repairs.failed(number, now)
+
+    def release(self) -> None:
+        """The manifest has changed: hand out what waited for it."""
+        waiting, self._waiting = self._waiting, []
+        for entry in waiting:
+            self._hand_out(entry)
+
+    def tick(self, now: float) -> None:
+        """Ask for what is late, give up what is too late."""
+        circle = self._circle
+        if self._starving(now):
+            circle.window.expect_next(now)
+            self._intake.last_block_s = now - STARVED_S / 2
+        due = self._repairs.due(circle.window.entries(), now)
+        suspects = self._intake.suspects(now) if due else set()
+        for entry in due:
+            self._want(entry, suspects, now)
+        for entry in circle.window.give_up(now - circle.settings.give_up_s):
+            self.lost += 1
+            circle.order(PieceLost(stream=circle.stream, rendition=circle.rendition, number=entry.number))
+
+    def made(self, payload: bytes) -> None:
+        """Count a piece of our own."""
+        self.ready += 1
+        self.payload_bytes += len(payload)
+
+    def _want(self, entry: Entry, suspects: set[PeerId], now: float) -> None:
+        circle = self._circle
+        mate = self._repairs.ask(entry, list(circle.mates.values()), suspects, circle.rng, now)
+        if mate is not None:
+            count = (entry.header.k if entry.header else circle.k) - len(entry.messages)
+            circle.say(mate, wire.Want(tag=circle.tag, number=entry.number, held=entry.held, count=count))
+
+    def _starving(self, now: float) -> bool:
+        """Nothing comes, and some neighbour tells of newer pieces."""
+        if now - self._intake.last_block_s < STARVED_S or not self._circle.k:
+            return False
+        newest = self._circle.window.newest
+        mates = self._circle.mates.values()
+        return any(m.advert is not None and m.fresh(now) and m.advert.newest > newest for m in mates)
+
+    def _completed(self, entry: Entry, now: float) -> None:
+        assert entry.header is not None
+        assert entry.payload is not None
+        circle = self._circle
+        self._repairs.completed(entry, now)
+        self._outgo.heal(entry, now)
+        delay_s = circle.delay_s(entry.header, now) + entry.header.duration_us / 1e6
+        self.delay_s = delay_s if self.delay_s is None else self.delay_s + 0.1 * (delay_s - self.delay_s)
+        circle.weigh(entry.header)
+        self.made(entry.payload)
+        if entry.header.epoch > circle.manifest_version[0]:
+            self._waiting = [*self._waiting[-WAITING_MAX + 1 :], entry]
+        else:
+            self._hand_out(entry)
+
+    def _hand_out(self, entry: Entry) -> None:
+        header = entry.header
+        assert header is not None
+        assert entry.payload is not None
+        news = PieceReady(
+            stream=self._circle.stream,
+            rendition=self._circle.rendition,
+            epoch=header.epoch,
+            number=header.number,
+            key=header.key,
+            capture_us=header.capture_us,
+            duration_us=header.duration_us,
+            payload=entry.payload,
+        )
+        self._circle.order(news)

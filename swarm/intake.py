@@ -1,0 +1,286 @@
+"""The receiving side of one swarm: a parent for each of my colours, and for as many other stripes as rebuild a piece."""
+
+from dataclasses import dataclass
+
+from swarm import adverts, slots, stripes, wire
+from swarm.circle import Circle
+from swarm.colours import COLOURS_MAX
+from swarm.peers import Lead, Mate
+from swarm.stripes import Feed
+from swarm.units import PeerId, Stripe
+from swarm.window import Entry
+
+IMPROVE_EVERY_S = 4.0
+IMPROVE_RATIO = 0.8
+IMPROVE_LEAST_S = 0.05
+TRIM_EVERY_S = 1.0
+STARVED_S = 1.5
+CATCH_UP_PIECES = 8
+SUSPECT_OVERDUE_S = 0.3
+SUSPECT_SILENT_S = 1.6
+"""Who is overdue with a stripe, or has not even advertised for so long, may be dead: ask others first."""
+
+
+@dataclass(slots=True)
+class _Due:
+    improve_s: float = 0.0
+    trim_s: float = 0.0
+
+
+class Intake:
+    """The feeds by stripe, and the rules by which parents are chosen, kept and dropped."""
+
+    def __init__(self, circle: Circle) -> None:
+        self._circle = circle
+        self._due = _Due()
+        self.feeds: list[Feed] = []
+        self.colours: tuple[Stripe, ...] = ()
+        self.last_block_s = float("-inf")
+        self._suspected: set[PeerId] = set()
+
+    def lay(self, n: int) -> None:
+        """Start over with ``n`` stripes."""
+        for feed in self.feeds:
+            self._part(feed)
+        self.feeds = [Feed(Stripe(i)) for i in range(n)]
+
+    def leave(self) -> None:
+        for feed in self.feeds:
+            self._part(feed)
+
+    @property
+    def fed(self) -> int:
+        """On how many stripes a parent feeds me."""
+        return sum(feed.parent is not None for feed in self.feeds)
+
+    def stripes_from(self, key: PeerId) -> list[Stripe]:
+        return [feed.stripe for feed in self.feeds if feed.parent == key]
+
+    def ancestors(self, stripe: Stripe) -> tuple[bytes, ...]:
+        """Who is above me on a stripe, nearest first."""
+        feed = self.feeds[stripe]
+        return adverts.chain(feed.parent, feed.ancestors) if feed.parent is not None else ()
+
+    def arrived(self, mate: Mate, entry: Entry, index: int, now: float) -> None:
+        """A verified block came; if from that stripe's parent, it tells of the parent."""
+        self.last_block_s = now
+        if index < len(self.feeds) and self.feeds[index].parent == mate.peer.key and entry.header is not None:
+            self.feeds[index].arrived(entry.number, self._circle.delay_s(entry.header, now))
+
+    def accepted(self, mate: Mate, message: wire.Accept, now: float) -> None:
+        feed = self._feed(message.stripe)
+        if feed is None or (feed.asked != mate.peer.key and feed.parent is not None):
+            if feed is None or feed.parent != mate.peer.key:
+                self._circle.say(mate, wire.Unsubscribe(tag=self._circle.tag, stripe=message.stripe))
+            return
+        if adverts.short(self._circle.me) in message.ancestors:
+            feed.refuse(mate.peer.key, now)
+            self._circle.say(mate, wire.Unsubscribe(tag=self._circle.tag, stripe=message.stripe))
+            return
+        self._part(feed)
+        feed.accept(mate.peer.key, message.ancestors, now)
+
+    def rejected(self, mate: Mate, message: wire.Reject, now: float) -> None:
+        if (feed := self._feed(message.stripe)) is not None and feed.asked == mate.peer.key:
+            feed.refuse(mate.peer.key, now)
+            feed.hints = tuple(hint.key for hint in message.hints)
+
+    def moved(self, mate: Mate, message: wire.Moved, now: float) -> None:
+        """My parent needs the place: look for another one while it still sends."""
+        feed = self._feed(message.stripe)
+        if feed is not None and feed.parent == mate.peer.key:
+            feed.refuse(mate.peer.key, now)
+            feed.hints = tuple(hint.key for hint in message.hints)
+            feed.leaving = True
+
+    def leaving(self, mate: Mate, message: wire.Bye, now: float) -> None:
+        """A mate goes: its own parents are the nearest replacements."""
+        above = dict(message.parents)
+        for feed in self.feeds:
+            if feed.parent == mate.peer.key:
+                hint = above.get(feed.stripe)
+                feed.hints = (hint.key,) if hint else ()
+                feed.leaving = True
+                feed.refuse(mate.peer.key, now, stripes.MUTE_REST_S)
+
+    def gone(self, key: PeerId) -> None:
+        """The link to a mate is down."""
+        for feed in self.feeds:
+            if feed.parent == key:
+                feed.drop()
+            if feed.asked == key:
+                feed.asked = None
+
+    def heard(self, mate: Mate) -> None:
+        """A parent's advert renews what is known of my ancestors; a loop is left at once."""
+        for feed in self.feeds:
+            if feed.parent != mate.peer.key:
+                continue
+            offer = mate.offers.get(feed.stripe)
+            if offer is not None:
+                feed.ancestors = offer.ancestors
+                if adverts.short(self._circle.me) in offer.ancestors:
+                    self._part(feed)
+
+    def suspects(self, now: float) -> set[PeerId]:
+        """The mates that may be dead, though their links are still up."""
+        mates = self._circle.mates.items()
+        found = {key for key, mate in mates if now - mate.heard_at_s > SUSPECT_SILENT_S}
+        for feed in self.feeds:
+            if feed.parent is not None and self._overdue_s(feed, now) > SUSPECT_OVERDUE_S:
+                found.add(feed.parent)
+        return found
+
+    def tick(self, now: float) -> None:
+        """Give up what is silent, then ask for what is missing."""
+        if not self.feeds:
+            return
+        self._suspected = self.suspects(now)
+        for feed in self.feeds:
+            self._watch(feed, now)
+        self._ask_for_missing(now)
+        if now >= self._due.improve_s:
+            self._due.improve_s = now + IMPROVE_EVERY_S * self._circle.rng.uniform(0.8, 1.2)
+            self._improve(now)
+        if now >= self._due.trim_s:
+            self._due.trim_s = now + TRIM_EVERY_S
+            self._drop_surplus()
+
+    def _feed(self, stripe: Stripe) -> Feed | None:
+        return self.feeds[stripe] if stripe < len(self.feeds) else None
+
+    def _part(self, feed: Feed) -> None:
+        """Leave a feed's parent."""
+        mate = self._circle.mates.get(feed.parent) if feed.parent is not None else None
+        if mate is not None:
+            self._circle.say(mate, wire.Unsubscribe(tag=self._circle.tag, stripe=feed.stripe))
+        feed.drop()
+
+    def _watch(self, feed: Feed, now: float) -> None:
+        if (late := feed.late_answer(now)) is not None:
+            feed.refuse(late, now)
+        if feed.parent is None:
+            return
+        if not feed.last_number and now - feed.fed_since_s > stripes.MUTE_DROP_S and self._flowing(now):
+            feed.refuse(feed.parent, now, stripes.MUTE_REST_S)
+            self._part(feed)
+            return
+        overdue_s = self._overdue_s(feed, now)
+        if overdue_s > stripes.OVERDUE_DROP_S:
+            feed.refuse(feed.parent, now)
+            self._part(feed)
+        elif overdue_s > stripes.OVERDUE_LOOK_S or feed.leaving:
+            self._ask(feed, now)
+
+    def _flowing(self, now: float) -> bool:
+        return now - self.last_block_s < STARVED_S
+
+    def _overdue_s(self, feed: Feed, now: float) -> float:
+        if not feed.last_number:
+            return 0.0
+        window = self._circle.window
+        following = window.get(feed.last_number + 1)
+        if following is None:
+            return self._starved_s(now)
+        return stripes.overdue_s(feed, following.first_seen_s, now)
+
+    def _starved_s(self, now: float) -> float:
+        """How long nothing at all has come although most neighbours tell of newer pieces."""
+        newer = [
+            mate.advert.newest > self._circle.window.newest
+            for mate in self._circle.mates.values()
+            if mate.advert is not None and mate.fresh(now)
+        ]
+        return now - self.last_block_s if newer and sum(newer) * 2 > len(newer) else 0.0
+
+    def _ask_for_missing(self, now: float) -> None:
+        for stripe in self.colours:
+            if not self.feeds[stripe].active:
+                self._ask(self.feeds[stripe], now)
+        missing = self._target() - sum(feed.active for feed in self.feeds)
+        if missing <= 0:
+            return
+        options = []
+        for feed in self.feeds:
+            if not feed.active and feed.stripe not in self.colours:
+                lead = self._best(feed, now)
+                if lead is not None:
+                    options.append((lead.score_s, feed.stripe))
+        for _, stripe in sorted(options)[:missing]:
+            self._ask(self.feeds[stripe], now)
+
+    def _target(self) -> int:
+        return min(self._circle.n, self._circle.k + self._circle.settings.spares)
+
+    def _rank(self, stripe: Stripe) -> int:
+        if stripe in self.colours:
+            return slots.RELAY
+        spare = slots.SPARE if self.fed >= self._circle.k else 0
+        return (slots.CONTRIBUTOR if self.colours else slots.RECEIVER) + spare
+
+    def _feeding(self) -> dict[PeerId, int]:
+        counts: dict[PeerId, int] = {}
+        for feed in self.feeds:
+            key = feed.asked or feed.parent
+            if key is not None:
+                counts[key] = counts.get(key, 0) + 1
+        return counts
+
+    def _best(self, feed: Feed, now: float) -> Lead | None:
+        found = adverts.leads(
+            feed.stripe,
+            self._circle.mates.values(),
+            rank=self._rank(feed.stripe),
+            me=self._circle.me,
+            feeding=self._feeding(),
+            piece_s=self._circle.piece_s,
+            now=now,
+        )
+        found = [lead for lead in found if lead.key not in self._suspected]
+        return feed.choose(found, self._circle.rng, now)
+
+    def _ask(self, feed: Feed, now: float) -> None:
+        if feed.asked is not None or (lead := self._best(feed, now)) is None:
+            return
+        feed.ask(lead.key, now)
+        rank = self._rank(feed.stripe)
+        message = wire.Subscribe(
+            tag=self._circle.tag,
+            stripe=feed.stripe,
+            since=self._since(),
+            rank=rank,
+            slots=min(0xFFFF, self._circle.uplink.slots(self._circle.stripe_bps)),
+            spare=rank % 2 == slots.SPARE,
+        )
+        self._circle.say(self._circle.mates[lead.key], message)
+
+    def _since(self) -> int:
+        """The first recent piece that I lack; 0, from the last key frame, when I have none yet."""
+        window = self._circle.window
+        if not window.newest_complete:
+            return 0
+        for entry in window.since(window.newest - CATCH_UP_PIECES):
+            if entry.payload is None:
+                return entry.number
+        return window.newest + 1
+
+    def _improve(self, now: float) -> None:
+        """Try a nearer parent for the slowest stripe, while the old one goes on."""
+        fed = [feed for feed in self.feeds if feed.parent is not None and feed.delay_s is not None]
+        if not fed:
+            return
+        slowest = max(fed, key=lambda feed: feed.delay_s or 0.0)
+        lead = self._best(slowest, now)
+        delay_s = slowest.delay_s or 0.0
+        if lead is not None and lead.score_s < min(delay_s * IMPROVE_RATIO, delay_s - IMPROVE_LEAST_S):
+            self._ask(slowest, now)
+
+    def _drop_surplus(self) -> None:
+        """Leave the slowest parents that neither my colours nor the rebuilding need."""
+        fed = [feed for feed in self.feeds if feed.parent is not None]
+        surplus = len(fed) - max(self._target(), min(COLOURS_MAX, len(self.colours)))
+        if surplus <= 0:
+            return
+        others = [feed for feed in fed if feed.stripe not in self.colours]
+        for feed in sorted(others, key=lambda feed: feed.delay_s or 0.0, reverse=True)[:surplus]:
+            self._part(feed)

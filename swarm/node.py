@@ -1,0 +1,351 @@
+"""One peer: its links, the swarms that it is in, and nothing else. The only class that drivers and simulators touch.
+
+No call here does I/O or waits. Bytes, link events and the time go in; after every call the driver takes
+``outputs()``, carries them out, and arms one timer at ``next_timer()``. Whatever a peer sends, no exception leaves
+``receive``: a broken message costs it the link, a broken proof also a ban.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from random import Random
+
+from swarm import handshake, wire
+from swarm.circle import Circle
+from swarm.clock import PING_EVERY_S, measure
+from swarm.errors import LocalError, MalformedMessage, ProofError, RemoteError
+from swarm.events import Close, LinkInfo, LinkStats, Output, Send, Urgency
+from swarm.identity import Identity
+from swarm.manifest import RenditionInfo
+from swarm.membership import Membership
+from swarm.peers import Peer
+from swarm.pieces import verify_header
+from swarm.settings import NodeSettings
+from swarm.status import StreamStatus
+from swarm.units import Address, LinkId, PeerId, StreamId, SwarmTag
+from swarm.uplink import Uplink
+from swarm.window import Verify
+
+BAN_S = 600.0
+BANS_MAX = 1024
+LOOK_EVERY_S = 0.5
+"""How often links are looked after: handshakes out of time, pings due."""
+
+
+@dataclass(slots=True)
+class _Link:
+    """A link from the moment it is up; ``peer`` stays None until the handshake is over."""
+
+    info: LinkInfo
+    since_s: float
+    peer: Peer | None = None
+
+
+class Node:
+    """A peer of any number of swarms, over any transport."""
+
+    def __init__(
+        self,
+        *,
+        identity: Identity,
+        settings: NodeSettings,
+        rng: Random,
+        wall_offset_s: float,
+        now: float,
+        verify: Verify = verify_header,
+    ) -> None:
+        self._identity = identity
+        self._settings = settings
+        self._rng = rng
+        self._wall_offset_s = wall_offset_s
+        self._verify = verify
+        self._uplink = Uplink(settings.uplink_guess_bps, settings.upload_cap_bps, _interval_from_s=now)
+        self._links: dict[LinkId, _Link] = {}
+        self._peers: dict[PeerId, Peer] = {}
+        self._members: dict[SwarmTag, Membership] = {}
+        self._bans: dict[PeerId, float] = {}
+        self._out: list[Output] = []
+        self._look_s = now
+        self.faults: Counter[str] = Counter()
+
+    @property
+    def key(self) -> PeerId:
+        return PeerId(self._identity.key)
+
+    # -- commands of the application
+
+    def broadcast(
+        self, owner: Identity, *, title: str, epoch: int, renditions: tuple[RenditionInfo, ...], now: float
+    ) -> None:
+        """Put a stream on air, or a new epoch or description of one that is: ``owner`` holds the stream's key."""
+        stream = StreamId(owner.key)
+        for rendition in renditions:
+            member = self._find(stream, rendition.number)
+            if member is None:
+                member = self._enter(stream, rendition.number, owner, now)
+            elif not member.circle.is_source:
+                raise LocalError("this node watches the stream already; leave it before broadcasting it")
+            member.broadcast(title, epoch, renditions, now)
+
+    def publish(
+        self,
+        stream: StreamId,
+        rendition: int,
+        payload: bytes,
+        *,
+        number: int,
+        key: bool,
+        capture_us: int,
+        duration_us: int,
+        now: float,
+    ) -> None:
+        """Send one piece of a stream that is on air. Raises LocalError when it is not."""
+        member = self._find(stream, rendition)
+        if member is None or not member.circle.is_source:
+            raise LocalError("this stream is not on air from this node; call broadcast first")
+        member.publish(payload, number=number, key=key, capture_us=capture_us, duration_us=duration_us, now=now)
+
+    def join(self, stream: StreamId, rendition: int, addresses: Sequence[Address], now: float) -> None:
+        """Be a member of a swarm; a second call adds addresses."""
+        member = self._find(stream, rendition) or self._enter(stream, rendition, None, now)
+        member.book.add_link(addresses)
+        for peer in self._peers.values():
+            if peer.address in member.book.prospects:
+                member.greet(peer)
+        self._tick(now)
+
+    def leave(self, stream: StreamId, now: float) -> None:
+        """Leave every rendition of a stream, with a good-bye."""
+        for tag in [tag for tag, member in self._members.items() if member.circle.stream == stream]:
+            self._members.pop(tag).leave(now)
+        if not self._members:
+            for link in list(self._links):
+                self._close(link, "nothing in common any more")
+
+    def shut_down(self, now: float) -> None:
+        """Leave everything and close all links."""
+        for member in self._members.values():
+            member.leave(now)
+        self._members.clear()
+        for link in list(self._links):
+            self._close(link, "shutting down")
+
+    # -- inputs of the driver
+
+    def link_up(self, link: LinkId, info: LinkInfo, now: float) -> None:
+        """A connection is there, encrypted; its ends introduce themselves now."""
+        if len(self._links) >= self._settings.links_max:
+            self._out.append(Close(link=link, reason="no room for more links"))
+            return
+        self._links[link] = _Link(info, now)
+        if info.dialled:
+            message = handshake.hello(self._identity, info, download_only=self._settings.download_only)
+            self._say(link, message)
+
+    def link_down(self, link: LinkId, now: float) -> None:
+        """The driver lost a link."""
+        state = self._links.pop(link, None)
+        if state is None:
+            return
+        if state.peer is None:
+            self._dial_over(state.info.address, now)
+        else:
+            self._forget(state.peer, now)
+        self._tick(now)
+
+    def dial_failed(self, address: Address, now: float) -> None:
+        """Nobody, or somebody else than expected, answered at this address."""
+        self._dial_over(address, now)
+        self._tick(now)
+
+    def receive(self, data: bytes, source: LinkId, now: float) -> None:
+        """One whole message from a link."""
+        state = self._links.get(source)
+        if state is None:
+            return
+        try:
+            self._take(data, source, state, now)
+        except RemoteError as fault:
+            self.faults[type(fault).__name__] += 1
+            if isinstance(fault, ProofError) and state.peer is not None:
+                self._ban(state.peer.key, now)
+            self._close(source, str(fault))
+            if state.peer is not None:
+                self._forget(state.peer, now)
+            else:
+                self._dial_over(state.info.address, now)
+
+    def link_measured(self, link: LinkId, stats: LinkStats, now: float) -> None:
+        """What the driver measured on a link; about twice a second."""
+        state = self._links.get(link)
+        if state is None or state.peer is None:
+            return
+        if stats.rtt_s > 0:
+            state.peer.rtt_s = stats.rtt_s
+        state.peer.queued_bytes = stats.queued_bytes
+        self._uplink.measure(sum(peer.queued_bytes for peer in self._peers.values()), now)
+
+    def handle_timer(self, now: float) -> None:
+        """Time has come to ``next_timer()``."""
+        self._tick(now)
+
+    # -- outputs
+
+    def outputs(self) -> list[Output]:
+        """Take all that is to be done and told, in order."""
+        out, self._out[:] = self._out[:], []
+        return out
+
+    def next_timer(self) -> float | None:
+        """When ``handle_timer`` is wanted, on the same clock as ``now``."""
+        waits = [member.next_timer() for member in self._members.values()]
+        if self._links:
+            waits.append(self._look_s)
+        return min(waits, default=None)
+
+    # -- views
+
+    def status(self, stream: StreamId, rendition: int = 0) -> StreamStatus | None:
+        """The swarm of one rendition, or None when this node is not in it."""
+        member = self._find(stream, rendition)
+        return member.status() if member is not None else None
+
+    # -- private parts
+
+    def _find(self, stream: StreamId, rendition: int) -> Membership | None:
+        return next(
+            (
+                member
+                for member in self._members.values()
+                if member.circle.stream == stream and member.circle.rendition == rendition
+            ),
+            None,
+        )
+
+    def _enter(self, stream: StreamId, rendition: int, owner: Identity | None, now: float) -> Membership:
+        circle = Circle(
+            stream=stream,
+            rendition=rendition,
+            me=self.key,
+            owner=owner,
+            settings=self._settings,
+            uplink=self._uplink,
+            rng=self._rng,
+            wall_offset_s=self._wall_offset_s,
+            verify=self._verify,
+            out=self._out,
+        )
+        member = self._members[circle.tag] = Membership(circle, now, lambda: len(self._members))
+        return member
+
+    def _take(self, data: bytes, source: LinkId, state: _Link, now: float) -> None:
+        peer = state.peer
+        if peer is None:
+            self._introduce(wire.decode(data), source, state, now)
+            return
+        if data[:1] == _BLOCK_TYPE:
+            member = self._members.get(SwarmTag(data[1:9]))
+            if member is not None:
+                member.receive_block(peer, data, now)
+            return
+        message = wire.decode(data)
+        match message:
+            case wire.Ping():
+                self._say(source, wire.Pong(sent_us=message.sent_us, wall_us=self._wall_us(now)))
+            case wire.Pong():
+                measure(peer, message, self._wall_us(now))
+            case wire.Hello() | wire.Welcome():
+                raise MalformedMessage("a second introduction")
+            case _:
+                member = self._members.get(message.tag)
+                if member is not None:
+                    member.receive(peer, message, now)
+
+    def _introduce(self, message: wire.Message, link: LinkId, state: _Link, now: float) -> None:
+        info = state.info
+        if info.dialled:
+            intro = handshake.open_welcome(info, message)
+        else:
+            intro = handshake.open_hello(self._identity, info, message)
+        if intro.key == self.key:
+            for member in self._members.values():
+                member.book.forget(info.address)
+            self._close(link, "this is myself")
+            return
+        if self._bans.get(intro.key, now) > now or not self._prefer(link, info, intro.key):
+            self._close(link, "banned, or connected already")
+            return
+        if not info.dialled:
+            self._say(link, handshake.welcome(self._identity, info, download_only=self._settings.download_only))
+        state.peer = peer = Peer(link, intro.key, info.address, info.dialled, intro.download_only, now)
+        self._peers[intro.key] = peer
+        self._ping(peer, now)
+        for member in self._members.values():
+            member.book.reached(info.address)
+            if info.dialled and info.address in member.book.prospects:
+                member.greet(peer)
+
+    def _prefer(self, link: LinkId, info: LinkInfo, key: PeerId) -> bool:
+        """Of two links to one peer keep the one that the lower key dialled; a repeated dial replaces the old."""
+        old = self._peers.get(key)
+        if old is None:
+            return True
+        mine = info.dialled
+        lower_dials = self.key < key
+        if mine not in {old.dialled, lower_dials}:
+            for member in self._members.values():
+                member.book.reached(info.address)
+            return False
+        self._close(old.link, "replaced by another link")
+        self._forget(old, old.up_since_s)
+        return True
+
+    def _forget(self, peer: Peer, now: float) -> None:
+        if self._peers.get(peer.key) is peer:
+            del self._peers[peer.key]
+            for member in self._members.values():
+                member.parted(peer.key, peer.address, now)
+
+    def _dial_over(self, address: Address, now: float) -> None:
+        for member in self._members.values():
+            member.book.failed(address, now)
+
+    def _ban(self, key: PeerId, now: float) -> None:
+        if len(self._bans) >= BANS_MAX:
+            self._bans.pop(next(iter(self._bans)))
+        self._bans[key] = now + BAN_S
+
+    def _close(self, link: LinkId, reason: str) -> None:
+        self._links.pop(link, None)
+        self._out.append(Close(link=link, reason=reason))
+
+    def _say(self, link: LinkId, message: wire.Message) -> None:
+        self._out.append(Send(link, wire.encode(message), Urgency.CONTROL, None))
+
+    def _wall_us(self, now: float) -> int:
+        return int((now + self._wall_offset_s) * 1e6)
+
+    def _ping(self, peer: Peer, now: float) -> None:
+        peer.ping_due_s = now + PING_EVERY_S
+        self._say(peer.link, wire.Ping(sent_us=self._wall_us(now)))
+
+    def _tick(self, now: float) -> None:
+        if now >= self._look_s:
+            self._look_s = now + LOOK_EVERY_S
+            self._look_after_links(now)
+        if self._members:
+            connected = {state.info.address for state in self._links.values()}
+            for member in self._members.values():
+                member.tick(now, len(self._links), connected)
+
+    def _look_after_links(self, now: float) -> None:
+        for link, state in list(self._links.items()):
+            if state.peer is None and now - state.since_s > handshake.ANSWER_S:
+                self._close(link, "no introduction")
+                self._dial_over(state.info.address, now)
+        for peer in self._peers.values():
+            if peer.ping_due_s <= now:
+                self._ping(peer, now)
+
+
+_BLOCK_TYPE = bytes([wire.BLOCK])

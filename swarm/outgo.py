@@ -1,0 +1,161 @@
+"""The sending side of one swarm: children by stripe, forwarding as blocks are verified, and answers to wants."""
+
+from swarm import adverts, slots, wire
+from swarm.circle import Circle
+from swarm.errors import ProofError
+from swarm.events import Urgency
+from swarm.intake import Intake
+from swarm.peers import Mate
+from swarm.slots import Nursery
+from swarm.units import PeerId, Stripe
+from swarm.window import Entry
+
+STRIPE_WAIT_S = 0.3
+"""A stripe's block that waited longer in the queue is dropped: its piece is rebuilt without it by then."""
+
+CATCH_UP_WAIT_S = 1.5
+CATCH_UP_QUEUE_S = 0.2
+JOIN_PIECES_MAX = 40
+"""A joiner gets what has come since the last key frame, at most so many pieces (8 s of 200 ms)."""
+
+REPAIR_WAIT_S = 0.6
+SOURCE_REPAIR_SHARE = 0.3
+"""What the source spends on repair, as a share of the bitrate."""
+
+SOURCE_SLOT_SHARE = 0.92
+"""Of the source's multiple, what goes into stripes; the rest covers joins and control messages."""
+
+
+class Outgo:
+    """The nursery of one swarm, and the block path out of this node."""
+
+    def __init__(self, circle: Circle, intake: Intake) -> None:
+        self._circle = circle
+        self._intake = intake
+        self._repair_budget_bytes = 0.0
+        self._budget_at_s = 0.0
+        self.nursery = Nursery()
+
+    def resize(self, share: float) -> None:
+        """Set the slots from the uplink, ``share`` of which belongs to this swarm."""
+        circle = self._circle
+        if circle.settings.download_only or not circle.k:
+            self.nursery.total = 0
+        elif circle.is_source:
+            most_bps = circle.settings.source_multiple * SOURCE_SLOT_SHARE * circle.bitrate_bps
+            self.nursery.total = int(most_bps / circle.stripe_bps)
+        else:
+            self.nursery.total = int(circle.uplink.slots(circle.stripe_bps) * share)
+
+    def tick(self, now: float) -> None:
+        """Let children go whose grace is over, and tell those to move for whom there is no room any more."""
+        self.nursery.expire(now)
+        for stripe, key in self.nursery.send_away_surplus(now):
+            self._tell_to_move(stripe, key, ())
+
+    def subscribe(self, mate: Mate, message: wire.Subscribe, now: float) -> None:
+        """Answer a request for a stripe; an accepted child gets what it lacks at once."""
+        stripe, circle = message.stripe, self._circle
+        if stripe not in self.nursery.colours or self._above_me(stripe, mate.peer.key):
+            self._reject(mate, stripe)
+            return
+        admission = self.nursery.ask(stripe, mate.peer.key, message.rank, message.slots, now)
+        if not admission.accepted:
+            self._reject(mate, stripe)
+            return
+        if admission.displaced is not None:
+            takes_over = (mate.peer.key,) if message.rank == slots.RELAY else ()
+            self._tell_to_move(stripe, admission.displaced, takes_over)
+        circle.say(mate, wire.Accept(tag=circle.tag, stripe=stripe, ancestors=self._intake_ancestors(stripe)))
+        self._catch_up(mate, stripe, message.since, now)
+
+    def forward(self, entry: Entry, index: int, sender: PeerId | None, now: float) -> None:
+        """Pass a verified block to the children of its stripe, as the bytes that came."""
+        children = self.nursery.children(Stripe(index))
+        if not children:
+            return
+        data = entry.messages[index]
+        for key in children:
+            mate = self._circle.mates.get(key)
+            if mate is not None and key != sender:
+                self._circle.pass_on(mate, data, Urgency.STRIPE, now + STRIPE_WAIT_S)
+
+    def heal(self, entry: Entry, now: float) -> None:
+        """A piece is whole: make the blocks of my colours that did not come, and feed the children from them."""
+        missing = [
+            stripe
+            for stripe in self.nursery.colours
+            if not entry.held >> stripe & 1 and any(True for _ in self.nursery.children(stripe))
+        ]
+        if missing:
+            self._circle.window.regrow(entry)
+            for stripe in missing:
+                self.forward(entry, stripe, None, now)
+
+    def wanted(self, mate: Mate, message: wire.Want, now: float) -> None:
+        """Answer a request for repair, or say sorry."""
+        circle = self._circle
+        entry = circle.window.get(message.number)
+        if entry is None or not entry.messages or self._queue_s(mate) > REPAIR_WAIT_S:
+            circle.say(mate, wire.Sorry(tag=circle.tag, number=message.number))
+            return
+        for index in self._picks(entry, message)[: self._allowed(entry, message.count, now)]:
+            circle.pass_on(mate, entry.messages[index], Urgency.REPAIR, now + REPAIR_WAIT_S)
+
+    def _picks(self, entry: Entry, message: wire.Want) -> list[int]:
+        """Blocks to give that the asker does not hold; a whole piece has all of them."""
+        lacking = [index for index in entry.messages if not message.held >> index & 1]
+        if len(lacking) < message.count and entry.payload is not None:
+            try:
+                self._circle.window.regrow(entry)
+            except ProofError:
+                return lacking
+            lacking = [index for index in entry.messages if not message.held >> index & 1]
+        return lacking
+
+    def _allowed(self, entry: Entry, count: int, now: float) -> int:
+        """The source gives repair within a budget only; everybody else as asked."""
+        circle = self._circle
+        if not circle.is_source:
+            return count
+        rate = SOURCE_REPAIR_SHARE * circle.bitrate_bps / 8
+        most = max(rate, 1.0)
+        self._repair_budget_bytes = min(most, self._repair_budget_bytes + rate * (now - self._budget_at_s))
+        self._budget_at_s = now
+        size = len(next(iter(entry.messages.values())))
+        allowed = min(count, int(self._repair_budget_bytes / size))
+        self._repair_budget_bytes -= allowed * size
+        return allowed
+
+    def _queue_s(self, mate: Mate) -> float:
+        return mate.peer.queued_bytes * 8 / self._circle.uplink.estimate_bps
+
+    def _catch_up(self, mate: Mate, stripe: Stripe, since: int, now: float) -> None:
+        if self._queue_s(mate) > CATCH_UP_QUEUE_S:
+            return
+        window = self._circle.window
+        start = max(since, window.newest_key if not since else 0, window.newest - JOIN_PIECES_MAX)
+        for entry in window.since(start):
+            if not entry.held >> stripe & 1 and entry.payload is not None:
+                window.regrow(entry)
+            if entry.held >> stripe & 1:
+                self._circle.pass_on(mate, entry.messages[stripe], Urgency.CATCH_UP, now + CATCH_UP_WAIT_S)
+
+    def _above_me(self, stripe: Stripe, key: PeerId) -> bool:
+        return not self._circle.is_source and adverts.short(key) in self._intake.ancestors(stripe)
+
+    def _intake_ancestors(self, stripe: Stripe) -> tuple[bytes, ...]:
+        return () if self._circle.is_source else self._intake.ancestors(stripe)
+
+    def _reject(self, mate: Mate, stripe: Stripe) -> None:
+        circle = self._circle
+        relays = [key for key, other in circle.mates.items() if stripe in other.offers and key != mate.peer.key]
+        circle.rng.shuffle(relays)
+        below = [key for key in self.nursery.children(stripe) if key in relays]
+        hints = circle.contacts((below + relays)[: wire.HINTS_MAX])
+        circle.say(mate, wire.Reject(tag=circle.tag, stripe=stripe, hints=hints))
+
+    def _tell_to_move(self, stripe: Stripe, key: PeerId, hints: tuple[PeerId, ...]) -> None:
+        circle = self._circle
+        if (mate := circle.mates.get(key)) is not None:
+            circle.say(mate, wire.Moved(tag=circle.tag, stripe=stripe, hints=circle.contacts(hints)))

@@ -1,0 +1,67 @@
+"""Who is connected (Peer), what is known of it in one swarm (Mate), and as whose parent it would do (Lead)."""
+
+from dataclasses import dataclass, field
+
+from swarm.units import Address, LinkId, PeerId, Stripe
+from swarm.wire import Advert, Contact, Offer
+
+ADVERT_FRESH_S = 2.5
+"""An advert older than this steers nothing: three missed ones."""
+
+RTT_GUESS_S = 0.05
+
+
+@dataclass(slots=True)
+class Peer:
+    """The other end of a link, after both have proved who they are."""
+
+    link: LinkId
+    key: PeerId
+    address: Address
+    dialled: bool
+    download_only: bool
+    up_since_s: float
+    rtt_s: float = RTT_GUESS_S
+    queued_bytes: int = 0
+    clock_offset_us: int | None = None
+    ping_due_s: float = 0.0
+
+    @property
+    def contact(self) -> Contact:
+        return Contact(self.key, self.address)
+
+
+@dataclass(slots=True)
+class Mate:
+    """A peer in one swarm: its newest advert and what passed between us, in bytes."""
+
+    peer: Peer
+    advert: Advert | None = None
+    advert_at_s: float = float("-inf")
+    offers: dict[Stripe, Offer] = field(default_factory=dict)
+    manifest_version: tuple[int, int] = (0, 0)
+    leaves_at_s: float | None = None
+    heard_at_s: float = 0.0
+    bytes_in: int = 0
+    bytes_out: int = 0
+
+    def heard(self, advert: Advert, now: float) -> None:
+        """Take in a newer advert."""
+        self.advert = advert
+        self.advert_at_s = now
+        self.offers = {offer.stripe: offer for offer in advert.offers}
+
+    def fresh(self, now: float) -> bool:
+        return now - self.advert_at_s < ADVERT_FRESH_S
+
+    @property
+    def is_source(self) -> bool:
+        return self.advert is not None and self.advert.source
+
+
+@dataclass(frozen=True, slots=True)
+class Lead:
+    """A possible parent on one stripe; ``score_s`` is the delay that its blocks would have here."""
+
+    key: PeerId
+    score_s: float

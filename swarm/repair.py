@@ -1,0 +1,102 @@
+"""Pull repair: which pieces to ask for, when, and of whom."""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from random import Random
+
+from swarm.peers import Mate
+from swarm.units import PeerId
+from swarm.window import Entry
+
+PATIENCE_S = 0.1
+"""A piece is asked for so long after pieces usually complete here."""
+
+AGAIN_S = 0.35
+SHORT_ANSWER_S = 0.08
+"""An answer that helped but did not suffice is followed by the next question after so long."""
+
+TRIES_MAX = 8
+AT_ONCE_MAX = 16
+NEAR = 6
+SOURCE_AFTER_TRIES = 2
+"""The source is asked only when neighbours could not help so often: it serves what nobody else has."""
+
+
+@dataclass(slots=True)
+class Search:
+    tries: int = 0
+    next_s: float = 0.0
+    asked_at_s: float = 0.0
+    held_then: int = 0
+    asked: set[PeerId] = field(default_factory=set)
+
+
+@dataclass(slots=True)
+class Repairs:
+    """The searches under way, by piece number, and how long pieces usually take from first block to whole."""
+
+    searches: dict[int, Search] = field(default_factory=dict)
+    usual_s: float = 0.05
+    spread_s: float = 0.05
+
+    def completed(self, entry: Entry, now: float) -> None:
+        """Learn from a piece that became whole; a searched one teaches nothing about the usual time."""
+        if self.searches.pop(entry.number, None) is None:
+            error = now - entry.first_seen_s - self.usual_s
+            self.usual_s += 0.1 * error
+            self.spread_s += 0.1 * (abs(error) - self.spread_s)
+
+    def failed(self, number: int, now: float) -> None:
+        """The asked neighbour cannot help: try another at once."""
+        if (search := self.searches.get(number)) is not None:
+            search.next_s = now
+
+    def due(self, entries: Iterable[Entry], now: float) -> list[Entry]:
+        """The incomplete pieces to ask for now, oldest first."""
+        limit = now - (self.usual_s + 2 * self.spread_s + PATIENCE_S)
+        late = sorted((e for e in entries if e.payload is None and not e.lost and e.first_seen_s < limit), key=_age)
+        for number in self.searches.keys() - {entry.number for entry in late}:
+            del self.searches[number]
+        found = []
+        for entry in late[:AT_ONCE_MAX]:
+            search = self.searches.setdefault(entry.number, Search())
+            if search.tries < TRIES_MAX and (search.next_s <= now or _answered_short(search, entry, now)):
+                found.append(entry)
+        return found
+
+    def ask(
+        self, entry: Entry, mates: Sequence[Mate], suspects: Collection[PeerId], rng: Random, now: float
+    ) -> Mate | None:
+        """Whom to ask for this piece now; notes the try. None when nobody alive likely has it."""
+        search = self.searches[entry.number]
+        mate = _choose(search, entry.number, [m for m in mates if m.peer.key not in suspects], rng, now)
+        search.next_s, search.asked_at_s, search.held_then = now + AGAIN_S, now, entry.held
+        if mate is not None:
+            search.tries += 1
+            search.asked.add(mate.peer.key)
+        return mate
+
+
+def _age(entry: Entry) -> tuple[float, int]:
+    return entry.first_seen_s, entry.number
+
+
+def _answered_short(search: Search, entry: Entry, now: float) -> bool:
+    return entry.held != search.held_then and now - search.asked_at_s > SHORT_ANSWER_S
+
+
+def _choose(search: Search, number: int, mates: Sequence[Mate], rng: Random, now: float) -> Mate | None:
+    fresh = [mate for mate in mates if mate.advert is not None and mate.fresh(now)]
+    having = [mate for mate in fresh if not mate.is_source and _has(mate, number, now)]
+    unasked = [mate for mate in having if mate.peer.key not in search.asked] or having
+    sources = [mate for mate in fresh if mate.is_source]
+    if sources and (not unasked or search.tries >= SOURCE_AFTER_TRIES):
+        return sources[0]
+    near = sorted(unasked, key=lambda mate: mate.peer.rtt_s)[:NEAR]
+    return rng.choice(near) if near else None
+
+
+def _has(mate: Mate, number: int, now: float) -> bool:
+    """Whether the advert, aged by the time since it came, says that this mate has the piece by now."""
+    assert mate.advert is not None
+    return mate.advert.newest >= number or now - mate.advert_at_s > mate.advert.lag_ms / 1e3

@@ -1,0 +1,42 @@
+"""What the application may know of a swarm: values, taken at one moment."""
+
+from dataclasses import dataclass
+
+from swarm.units import Address, PeerId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeerStatus:
+    """One neighbour in this swarm; ``stripes_from`` feed me, ``stripes_to`` are fed by me."""
+
+    key: PeerId
+    address: Address
+    bytes_in: int
+    bytes_out: int
+    rtt_s: float
+    stripes_from: tuple[int, ...]
+    stripes_to: tuple[int, ...]
+    is_source: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamStatus:
+    """One swarm. ``delay_s`` is the smoothed time from a piece's capture to its being whole here.
+
+    ``payload_bytes`` counts the pieces themselves, made or rebuilt; against it ``bytes_in`` and ``bytes_out``
+    show the overhead.
+    """
+
+    peers: tuple[PeerStatus, ...]
+    bytes_in: int
+    bytes_out: int
+    payload_bytes: int
+    pieces_ready: int
+    pieces_lost: int
+    delay_s: float | None
+    bitrate_bps: float
+    colours: tuple[int, ...]
+    slots: int
+    children: int
+    duplicates: int
+    equivocations: int

@@ -1,0 +1,473 @@
+"""Messages and their bytes: one type byte, then fields in network order; every field has a bound.
+
+A message is whole when it comes here: framing is the driver's. ``decode`` gives a message or raises
+``MalformedMessage``, whatever the bytes. docs/protocol.md has the same tables for readers.
+"""
+
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import Final
+
+from swarm.errors import MalformedMessage
+from swarm.merkle import NODE_BYTES, depth
+from swarm.pieces import HEADER_BYTES, STRIPES_MAX
+from swarm.units import KEY_BYTES, SIGNATURE_BYTES, TAG_BYTES, Address, PeerId, Stripe, SwarmTag
+
+VERSION: Final = 1
+PEERS_MAX: Final = 32
+HINTS_MAX: Final = 3
+ANCESTORS_MAX: Final = 16
+ANCESTOR_BYTES: Final = 4
+MANIFEST_BYTES_MAX: Final = 160 * 1024
+BLOCK: Final = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """A peer and where it was last seen."""
+
+    key: PeerId
+    address: Address
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hello:
+    """The dialler's first message: who it is, with the proof, and the address that it sees of the other."""
+
+    version: int
+    key: PeerId
+    proof: bytes
+    download_only: bool
+    observed: Address
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Welcome:
+    """The acceptor's answer; its key was proved by the transport."""
+
+    version: int
+    key: PeerId
+    download_only: bool
+    observed: Address
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interest:
+    """I am in this swarm, and hold this manifest (0, 0: none). A newer one is the answer."""
+
+    tag: SwarmTag
+    epoch: int
+    revision: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ManifestMessage:
+    """A signed manifest, passed on as it came."""
+
+    tag: SwarmTag
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """One stripe that the sender relays: its delay behind the capture, free slots, and who feeds it.
+
+    ``lowest_rank`` is the worst rank among its children there: a better one may take that place.
+    """
+
+    stripe: Stripe
+    delay_ms: int
+    free: int
+    lowest_rank: int
+    ancestors: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Advert:
+    """What a neighbour needs to choose parents and whom to ask for repair; sent once a second."""
+
+    tag: SwarmTag
+    source: bool
+    newest: int
+    lag_ms: int
+    uptime_s: int
+    proven_slots: int
+    clock_depth: int
+    clock_offset_us: int
+    offers: tuple[Offer, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Peers:
+    """Peer exchange: some neighbours of mine in this swarm."""
+
+    tag: SwarmTag
+    contacts: tuple[Contact, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subscribe:
+    """Send me this stripe from piece ``since`` on (0: from the last key frame)."""
+
+    tag: SwarmTag
+    stripe: Stripe
+    since: int
+    rank: int
+    slots: int
+    spare: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accept:
+    tag: SwarmTag
+    stripe: Stripe
+    ancestors: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reject:
+    tag: SwarmTag
+    stripe: Stripe
+    hints: tuple[Contact, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unsubscribe:
+    tag: SwarmTag
+    stripe: Stripe
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moved:
+    """Find another parent for this stripe: your place goes to a peer that passes it on to more."""
+
+    tag: SwarmTag
+    stripe: Stripe
+    hints: tuple[Contact, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Want:
+    """Repair: send me up to ``count`` blocks of this piece that are not in ``held`` (bit i: block i)."""
+
+    tag: SwarmTag
+    number: int
+    held: int
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sorry:
+    tag: SwarmTag
+    number: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bye:
+    """I leave this swarm; for my children, the parent that I had on each stripe."""
+
+    tag: SwarmTag
+    parents: tuple[tuple[Stripe, Contact], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ping:
+    sent_us: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pong:
+    """``sent_us`` comes back as it was; ``wall_us`` is the sender's wall clock (NTP's two-way exchange)."""
+
+    sent_us: int
+    wall_us: int
+
+
+Message = (
+    Hello | Welcome | Interest | ManifestMessage | Advert | Peers | Subscribe | Accept | Reject
+    | Unsubscribe | Moved | Want | Sorry | Bye | Ping | Pong
+)  # fmt: skip
+
+
+class _Reader:
+    """Takes fields off a message; running short is malformed."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._at = 1
+
+    def take(self, count: int) -> bytes:
+        chunk = self._data[self._at : self._at + count]
+        if len(chunk) != count:
+            raise MalformedMessage("message is cut short")
+        self._at += count
+        return chunk
+
+    def unpack(self, layout: struct.Struct) -> tuple[int, ...]:
+        return layout.unpack(self.take(layout.size))
+
+    def byte(self) -> int:
+        return self.take(1)[0]
+
+    def flag(self) -> bool:
+        return _bounded(self.byte(), 1, "flag") == 1
+
+    def rest(self) -> bytes:
+        return self.take(len(self._data) - self._at)
+
+    def tag(self) -> SwarmTag:
+        return SwarmTag(self.take(TAG_BYTES))
+
+    def key(self) -> PeerId:
+        return PeerId(self.take(KEY_BYTES))
+
+    def stripe(self) -> Stripe:
+        return Stripe(_bounded(self.byte(), STRIPES_MAX - 1, "stripe"))
+
+    def address(self) -> Address:
+        family = self.byte()
+        if family not in {4, 6}:
+            raise MalformedMessage("address is neither IPv4 nor IPv6")
+        host = str(IPv4Address(self.take(4)) if family == 4 else IPv6Address(self.take(16)))
+        return Address(host, int.from_bytes(self.take(2), "big"))
+
+    def contact(self) -> Contact:
+        return Contact(self.key(), self.address())
+
+    def contacts(self, most: int) -> tuple[Contact, ...]:
+        return tuple(self.contact() for _ in range(_bounded(self.byte(), most, "contacts")))
+
+    def ancestors(self) -> tuple[bytes, ...]:
+        count = _bounded(self.byte(), ANCESTORS_MAX, "ancestors")
+        return tuple(self.take(ANCESTOR_BYTES) for _ in range(count))
+
+    def end(self) -> None:
+        if self._at != len(self._data):
+            raise MalformedMessage("message has trailing bytes")
+
+
+def _bounded(value: int, most: int, what: str) -> int:
+    if value > most:
+        raise MalformedMessage(f"{what} is {value}, at most {most}")
+    return value
+
+
+_INTEREST = struct.Struct(">II")
+_OFFER = struct.Struct(">BHBB")
+_ADVERT = struct.Struct(">BQHIHBqB")
+_SUBSCRIBE = struct.Struct(">QBHB")
+_WANT = struct.Struct(">QQB")
+_NUMBER = struct.Struct(">Q")
+_PING = struct.Struct(">q")
+_PONG = struct.Struct(">qq")
+
+
+def _put_address(address: Address) -> bytes:
+    host = ip_address(address.host.partition("%")[0])
+    return bytes([host.version]) + host.packed + address.port.to_bytes(2, "big")
+
+
+def _put_contact(contact: Contact) -> bytes:
+    return contact.key + _put_address(contact.address)
+
+
+def _put_contacts(contacts: tuple[Contact, ...]) -> bytes:
+    return bytes([len(contacts)]) + b"".join(map(_put_contact, contacts))
+
+
+def _put_ancestors(ancestors: tuple[bytes, ...]) -> bytes:
+    return bytes([len(ancestors)]) + b"".join(ancestors)
+
+
+def _put_hello(m: Hello) -> bytes:
+    return b"".join((
+        bytes([m.version]), m.key, m.proof, bytes([m.download_only]), _put_address(m.observed),
+    ))  # fmt: skip
+
+
+def _put_welcome(m: Welcome) -> bytes:
+    return b"".join((bytes([m.version]), m.key, bytes([m.download_only]), _put_address(m.observed)))
+
+
+def _put_offer(o: Offer) -> bytes:
+    return _OFFER.pack(o.stripe, o.delay_ms, o.free, o.lowest_rank) + _put_ancestors(o.ancestors)
+
+
+def _put_advert(m: Advert) -> bytes:
+    fixed = _ADVERT.pack(
+        m.source, m.newest, m.lag_ms, m.uptime_s, m.proven_slots, m.clock_depth, m.clock_offset_us, len(m.offers)
+    )
+    return m.tag + fixed + b"".join(map(_put_offer, m.offers))
+
+
+def _put_bye(m: Bye) -> bytes:
+    parents = b"".join(bytes([stripe]) + _put_contact(contact) for stripe, contact in m.parents)
+    return m.tag + bytes([len(m.parents)]) + parents
+
+
+def _get_hello(r: _Reader) -> Hello:
+    return Hello(
+        version=r.byte(), key=r.key(), proof=r.take(SIGNATURE_BYTES), download_only=r.flag(), observed=r.address()
+    )
+
+
+def _get_welcome(r: _Reader) -> Welcome:
+    return Welcome(version=r.byte(), key=r.key(), download_only=r.flag(), observed=r.address())
+
+
+def _get_interest(r: _Reader) -> Interest:
+    tag = r.tag()
+    epoch, revision = r.unpack(_INTEREST)
+    return Interest(tag=tag, epoch=epoch, revision=revision)
+
+
+def _get_manifest(r: _Reader) -> ManifestMessage:
+    tag, data = r.tag(), r.rest()
+    _bounded(len(data), MANIFEST_BYTES_MAX, "manifest")
+    return ManifestMessage(tag=tag, data=data)
+
+
+def _get_offer(r: _Reader) -> Offer:
+    stripe, delay_ms, free, lowest_rank = r.unpack(_OFFER)
+    _bounded(stripe, STRIPES_MAX - 1, "stripe")
+    return Offer(stripe=Stripe(stripe), delay_ms=delay_ms, free=free, lowest_rank=lowest_rank, ancestors=r.ancestors())
+
+
+def _get_advert(r: _Reader) -> Advert:
+    tag = r.tag()
+    source, newest, lag_ms, uptime_s, proven, clock_depth, clock_offset_us, count = r.unpack(_ADVERT)
+    _bounded(source, 1, "flag")
+    offers = tuple(_get_offer(r) for _ in range(_bounded(count, STRIPES_MAX, "offers")))
+    return Advert(
+        tag=tag,
+        source=source == 1,
+        newest=newest,
+        lag_ms=lag_ms,
+        uptime_s=uptime_s,
+        proven_slots=proven,
+        clock_depth=clock_depth,
+        clock_offset_us=clock_offset_us,
+        offers=offers,
+    )
+
+
+def _get_subscribe(r: _Reader) -> Subscribe:
+    tag, stripe = r.tag(), r.stripe()
+    since, rank, slots, spare = r.unpack(_SUBSCRIBE)
+    _bounded(spare, 1, "flag")
+    return Subscribe(tag=tag, stripe=stripe, since=since, rank=rank, slots=slots, spare=spare == 1)
+
+
+def _get_want(r: _Reader) -> Want:
+    tag = r.tag()
+    number, held, count = r.unpack(_WANT)
+    return Want(tag=tag, number=number, held=held, count=_bounded(count, STRIPES_MAX, "count"))
+
+
+def _get_bye(r: _Reader) -> Bye:
+    tag = r.tag()
+    count = _bounded(r.byte(), STRIPES_MAX, "parents")
+    return Bye(tag=tag, parents=tuple((r.stripe(), r.contact()) for _ in range(count)))
+
+
+def _get_pong(r: _Reader) -> Pong:
+    sent_us, wall_us = r.unpack(_PONG)
+    return Pong(sent_us=sent_us, wall_us=wall_us)
+
+
+_GET: dict[int, Callable[[_Reader], Message]] = {
+    1: _get_hello,
+    2: _get_welcome,
+    3: _get_interest,
+    4: _get_manifest,
+    5: _get_advert,
+    6: lambda r: Peers(tag=r.tag(), contacts=r.contacts(PEERS_MAX)),
+    7: _get_subscribe,
+    8: lambda r: Accept(tag=r.tag(), stripe=r.stripe(), ancestors=r.ancestors()),
+    9: lambda r: Reject(tag=r.tag(), stripe=r.stripe(), hints=r.contacts(HINTS_MAX)),
+    10: lambda r: Unsubscribe(tag=r.tag(), stripe=r.stripe()),
+    11: lambda r: Moved(tag=r.tag(), stripe=r.stripe(), hints=r.contacts(HINTS_MAX)),
+    13: _get_want,
+    14: lambda r: Sorry(tag=r.tag(), number=r.unpack(_NUMBER)[0]),
+    15: _get_bye,
+    16: lambda r: Ping(sent_us=r.unpack(_PING)[0]),
+    17: _get_pong,
+}
+
+
+def encode(message: Message) -> bytes:  # noqa: C901, PLR0911 - one line a message is the clearest table
+    """The message's bytes. Fields within their bounds are the caller's duty."""
+    match message:
+        case Hello():
+            return b"\x01" + _put_hello(message)
+        case Welcome():
+            return b"\x02" + _put_welcome(message)
+        case Interest():
+            return b"\x03" + message.tag + _INTEREST.pack(message.epoch, message.revision)
+        case ManifestMessage():
+            return b"\x04" + message.tag + message.data
+        case Advert():
+            return b"\x05" + _put_advert(message)
+        case Peers():
+            return b"\x06" + message.tag + _put_contacts(message.contacts)
+        case Subscribe():
+            fields = _SUBSCRIBE.pack(message.since, message.rank, message.slots, message.spare)
+            return b"\x07" + message.tag + bytes([message.stripe]) + fields
+        case Accept():
+            return b"\x08" + message.tag + bytes([message.stripe]) + _put_ancestors(message.ancestors)
+        case Reject():
+            return b"\x09" + message.tag + bytes([message.stripe]) + _put_contacts(message.hints)
+        case Unsubscribe():
+            return b"\x0a" + message.tag + bytes([message.stripe])
+        case Moved():
+            return b"\x0b" + message.tag + bytes([message.stripe]) + _put_contacts(message.hints)
+        case Want():
+            return b"\x0d" + message.tag + _WANT.pack(message.number, message.held, message.count)
+        case Sorry():
+            return b"\x0e" + message.tag + _NUMBER.pack(message.number)
+        case Bye():
+            return b"\x0f" + _put_bye(message)
+        case Ping():
+            return b"\x10" + _PING.pack(message.sent_us)
+        case Pong():
+            return b"\x11" + _PONG.pack(message.sent_us, message.wall_us)
+
+
+def decode(data: bytes) -> Message:
+    """The message in these bytes; blocks are read by ``open_block`` instead. Raises MalformedMessage."""
+    get = _GET.get(data[0]) if data else None
+    if get is None:
+        raise MalformedMessage("unknown message type")
+    reader = _Reader(data)
+    message = get(reader)
+    reader.end()
+    return message
+
+
+def encode_block(header: bytes, index: int, path: bytes, payload: bytes) -> bytes:
+    """A block message. It is built once and goes to every child as it is."""
+    return b"".join((_BLOCK_TYPE, header, index.to_bytes(1, "big"), path, payload))
+
+
+def split_block(data: bytes, n: int) -> tuple[int, bytes, memoryview]:
+    """Index, Merkle path and payload of a block message whose header names ``n`` blocks.
+
+    Raises MalformedMessage when the index or the length do not fit.
+    """
+    start = 1 + HEADER_BYTES
+    path_end = start + 1 + depth(n) * NODE_BYTES
+    if len(data) <= path_end or data[start] >= n:
+        raise MalformedMessage("block is cut short or its index is out of range")
+    return data[start], data[start + 1 : path_end], memoryview(data)[path_end:]
+
+
+def block_header(data: bytes) -> bytes:
+    """The signed header's bytes of a block message; raises MalformedMessage when cut short."""
+    if len(data) <= 1 + HEADER_BYTES:
+        raise MalformedMessage("block is cut short")
+    return data[1 : 1 + HEADER_BYTES]
+
+
+_BLOCK_TYPE = bytes([BLOCK])
