@@ -152,42 +152,51 @@ class Channel:
         """Take in what the swarm says of this stream. Whatever a broadcaster signed, this raises nothing."""
         match news:
             case PieceReady():
-                self._take_piece(news)
+                self.add_piece(news.number, news.epoch, news.capture_us, news.duration_us, news.payload)
             case PieceLost():
                 self.window.lose_piece(news.number)
             case ManifestReady():
-                self.describe(news.manifest)
+                self._take_manifest(news.manifest)
             case Unreachable():
                 self._unreachable = True
                 logger.warning("%s: none of %d peers can be reached", self.name, news.tried)
 
-    def describe(self, manifest: Manifest) -> None:
-        """Take over title, epoch and media description."""
-        self.link = replace(self.link, title=manifest.title)
-        self._ended = manifest.ended
-        rendition = next((r for r in manifest.renditions if r.number == RENDITION), None)
-        if manifest.ended:
-            self.window.end()
-        if rendition is None or manifest.ended:
-            return
+    def set_description(self, epoch: int, description: MediaDescription) -> None:
+        """An epoch's media, or a correction of it."""
+        self._ended = False
+        self.window.set_description(epoch, description)
+
+    def add_piece(self, number: int, epoch: int, capture_us: int, duration_us: int, payload: bytes) -> None:
+        """A piece as the broadcaster signed it. One that is no media is counted and skipped."""
         try:
-            self.window.set_description(manifest.epoch, MediaDescription.from_bytes(rendition.media))
+            self.window.add_piece(number, epoch, capture_us, duration_us, unpack(payload))
         except MediaError as error:
-            logger.warning("%s: its description cannot be used: %s", self.name, error)
+            self._count_broken(number, error)
+            return
+        self._piece_s = self._clock()
+        self._unreachable = False
+
+    def end(self) -> None:
+        """The broadcaster says that nothing more comes."""
+        self._ended = True
+        self.window.end()
 
     def _join(self) -> None:
         self._joined = True
         self._swarm.join(self.link, self.hear)
 
-    def _take_piece(self, piece: PieceReady) -> None:
-        try:
-            content = unpack(piece.payload)
-            self.window.add_piece(piece.number, piece.epoch, piece.capture_us, piece.duration_us, content)
-        except MediaError as error:
-            self._count_broken(piece.number, error)
+    def _take_manifest(self, manifest: Manifest) -> None:
+        self.link = replace(self.link, title=manifest.title)
+        if manifest.ended:
+            self.end()
             return
-        self._piece_s = self._clock()
-        self._unreachable = False
+        rendition = next((r for r in manifest.renditions if r.number == RENDITION), None)
+        if rendition is None:
+            return
+        try:
+            self.set_description(manifest.epoch, MediaDescription.from_bytes(rendition.media))
+        except MediaError as error:
+            logger.warning("%s: its description cannot be used: %s", self.name, error)
 
     def _count_broken(self, number: int, error: MediaError) -> None:
         """Signed by the broadcaster and still no media: its fault, not a peer's. Logged ever more rarely."""

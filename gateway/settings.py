@@ -29,6 +29,7 @@ Words = Annotated[tuple[str, ...], NoDecode]
 """A list in the file; words parted by commas in an environment variable."""
 
 Port = Annotated[int, Field(ge=0, le=65535)]
+EncoderPreset = Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 
 
@@ -64,11 +65,9 @@ class Settings(BaseSettings):
     ingest_idle_s: Annotated[float, Field(ge=1)] = 30.0
     segment_s: Annotated[float, Field(ge=0.5, le=10)] = 1.0
     part_ms: Annotated[int, Field(ge=100, le=1000)] = 200
-    video_width: Annotated[int, Field(ge=16, le=7680, multiple_of=2)] = 1280
-    video_height: Annotated[int, Field(ge=16, le=4320, multiple_of=2)] = 720
-    frame_rate: Annotated[int, Field(ge=1, le=120)] = 25
     video_bitrate_bps: Annotated[int, Field(ge=50_000, le=100_000_000)] = 2_500_000
     audio_bitrate_bps: Annotated[int, Field(ge=16_000, le=1_000_000)] = 128_000
+    encoder_preset: EncoderPreset = "veryfast"
 
     @field_validator("allowed_hosts", "links", "advertise", mode="before")
     @classmethod

@@ -103,7 +103,6 @@ class Circle:
     def pass_on(self, mate: Mate, data: bytes, urgency: Urgency, expires_s: float | None) -> None:
         """Send bytes that are a message already."""
         mate.bytes_out += len(data)
-        self.uplink.sent(len(data))
         self._out.append(Send(mate.peer.link, data, urgency, expires_s))
 
     def order(self, output: Output) -> None:

@@ -17,8 +17,10 @@ from swarm.errors import LocalError
 from swarm.gf256 import TIMES, Matrix, inverse, inverted, product
 
 BLOCKS_MAX: Final = 64
-RECIPES_MAX: Final = 512
-"""Solved losses that are remembered: 12 of 16 has 1,820 of them, a few dozen of which occur again and again."""
+RECIPES_MAX: Final = 256
+"""Solved losses that are remembered, some 10 KiB each: of 12 of 16's 1,820 a few dozen occur again and again."""
+
+LANES_MAX: Final = 8
 
 Block = bytes | memoryview
 
@@ -98,18 +100,40 @@ def _recipe(k: int, have: tuple[int, ...], wanted: tuple[int, ...]) -> Matrix:
 
 def _combine(matrix: Matrix, blocks: Sequence[Block]) -> list[bytes]:
     """Each row's sum of products with the blocks."""
-    return [_sum(row, blocks) for row in matrix]
+    if len(matrix) == 1:
+        return [_sum(matrix[0], blocks)]
+    groups = (matrix[at : at + LANES_MAX] for at in range(0, len(matrix), LANES_MAX))
+    return [block for group in groups for block in _sums(group, blocks)]
 
 
 def _sum(row: tuple[int, ...], blocks: Sequence[Block]) -> bytes:
+    """One row's sum. A factor of one, as all are in the first parity row, costs no look-up."""
     total = np.zeros(len(blocks[0]), np.uint8)
     for factor, block in zip(row, blocks, strict=True):
-        if factor:
-            np.bitwise_xor(total, _times(factor, block), out=total)
+        data = block if factor == 1 else bytes(block).translate(TIMES[factor])
+        np.bitwise_xor(total, np.frombuffer(data, np.uint8), out=total)
     return total.tobytes()
 
 
-def _times(factor: int, block: Block) -> npt.NDArray[np.uint8]:
-    if factor == 1:
-        return np.frombuffer(block, np.uint8)
-    return np.frombuffer(bytes(block).translate(TIMES[factor]), np.uint8)
+def _sums(rows: Matrix, blocks: Sequence[Block]) -> list[bytes]:
+    """The sums of up to eight rows at once: one look-up gives the products of a byte for all rows, side by side."""
+    tables = _packed(rows)
+    total = np.zeros(len(blocks[0]), tables.dtype)
+    products = np.empty_like(total)
+    for table, block in zip(tables, blocks, strict=True):
+        # "clip" lets take write straight into its target; a byte is never out of range here.
+        np.take(table, np.frombuffer(block, np.uint8), out=products, mode="clip")
+        np.bitwise_xor(total, products, out=total)
+    lanes = total.view(np.uint8).reshape(len(total), -1)
+    return [lanes[:, lane].tobytes() for lane in range(len(rows))]
+
+
+@lru_cache(maxsize=RECIPES_MAX)
+def _packed(rows: Matrix) -> npt.NDArray[np.unsignedinteger]:
+    """For each column a table from a byte to its products with that column's factors, one byte lane a row."""
+    width = 1 << (len(rows) - 1).bit_length()
+    lanes = np.zeros((len(rows[0]), 256, width), np.uint8)
+    for lane, row in enumerate(rows):
+        for column, factor in enumerate(row):
+            lanes[column, :, lane] = np.frombuffer(TIMES[factor], np.uint8)
+    return lanes.view(f"u{width}")[:, :, 0]

@@ -10,6 +10,9 @@ from swarm.repair import Repairs
 from swarm.units import PeerId
 from swarm.window import Entry, Verdict
 
+ASKED_AT_ONCE = 2
+"""Neighbours asked for one piece at a time: one of them may be dead, or lack the same blocks."""
+
 WAITING_MAX = 64
 """Pieces held back until the manifest of their epoch is known."""
 
@@ -75,10 +78,10 @@ class Gathering:
 
     def _want(self, entry: Entry, suspects: set[PeerId], now: float) -> None:
         circle = self._circle
-        mate = self._repairs.ask(entry, list(circle.mates.values()), suspects, circle.rng, now)
-        if mate is not None:
-            count = (entry.header.k if entry.header else circle.k) - len(entry.messages)
-            circle.say(mate, wire.Want(tag=circle.tag, number=entry.number, held=entry.held, count=count))
+        missing = (entry.header.k if entry.header else circle.k) - len(entry.messages)
+        mates = list(circle.mates.values())
+        for mate in self._repairs.ask(entry, mates, suspects, min(ASKED_AT_ONCE, missing), circle.rng, now):
+            circle.say(mate, wire.Want(tag=circle.tag, number=entry.number, held=entry.held, count=missing))
 
     def _starving(self, now: float) -> bool:
         """Nothing comes, and some neighbour tells of newer pieces."""

@@ -180,9 +180,15 @@ class Node:
         state = self._links.get(link)
         if state is None or state.peer is None:
             return
+        peer = state.peer
         if stats.rtt_s > 0:
-            state.peer.rtt_s = stats.rtt_s
-        state.peer.queued_bytes = stats.queued_bytes
+            peer.rtt_s = stats.rtt_s
+        self._uplink.note(stats.sent_bytes - peer.sent_bytes, stats.dropped_bytes - peer.dropped_bytes)
+        peer.queued_bytes, peer.sent_bytes, peer.dropped_bytes = (
+            stats.queued_bytes,
+            stats.sent_bytes,
+            stats.dropped_bytes,
+        )
         self._uplink.measure(sum(peer.queued_bytes for peer in self._peers.values()), now)
 
     def handle_timer(self, now: float) -> None:

@@ -99,7 +99,9 @@ class Outgo:
         if entry is None or not entry.messages or self._queue_s(mate) > REPAIR_WAIT_S:
             circle.say(mate, wire.Sorry(tag=circle.tag, number=message.number))
             return
-        for index in self._picks(entry, message)[: self._allowed(entry, message.count, now)]:
+        picks = self._picks(entry, message)
+        circle.rng.shuffle(picks)
+        for index in picks[: self._allowed(entry, message.count, now)]:
             circle.pass_on(mate, entry.messages[index], Urgency.REPAIR, now + REPAIR_WAIT_S)
 
     def _picks(self, entry: Entry, message: wire.Want) -> list[int]:

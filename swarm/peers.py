@@ -23,6 +23,8 @@ class Peer:
     up_since_s: float
     rtt_s: float = RTT_GUESS_S
     queued_bytes: int = 0
+    sent_bytes: int = 0
+    dropped_bytes: int = 0
     clock_offset_us: int | None = None
     ping_due_s: float = 0.0
 

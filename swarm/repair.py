@@ -65,16 +65,15 @@ class Repairs:
         return found
 
     def ask(
-        self, entry: Entry, mates: Sequence[Mate], suspects: Collection[PeerId], rng: Random, now: float
-    ) -> Mate | None:
-        """Whom to ask for this piece now; notes the try. None when nobody alive likely has it."""
+        self, entry: Entry, mates: Sequence[Mate], suspects: Collection[PeerId], count: int, rng: Random, now: float
+    ) -> list[Mate]:
+        """Whom to ask for this piece now, at most ``count``; notes the try. Empty when nobody alive has it."""
         search = self.searches[entry.number]
-        mate = _choose(search, entry.number, [m for m in mates if m.peer.key not in suspects], rng, now)
         search.next_s, search.asked_at_s, search.held_then = now + AGAIN_S, now, entry.held
-        if mate is not None:
-            search.tries += 1
-            search.asked.add(mate.peer.key)
-        return mate
+        chosen = _choose(search, entry.number, [m for m in mates if m.peer.key not in suspects], count, rng, now)
+        search.tries += bool(chosen)
+        search.asked.update(mate.peer.key for mate in chosen)
+        return chosen
 
 
 def _age(entry: Entry) -> tuple[float, int]:
@@ -85,15 +84,17 @@ def _answered_short(search: Search, entry: Entry, now: float) -> bool:
     return entry.held != search.held_then and now - search.asked_at_s > SHORT_ANSWER_S
 
 
-def _choose(search: Search, number: int, mates: Sequence[Mate], rng: Random, now: float) -> Mate | None:
+def _choose(
+    search: Search, number: int, mates: Sequence[Mate], count: int, rng: Random, now: float
+) -> list[Mate]:
     fresh = [mate for mate in mates if mate.advert is not None and mate.fresh(now)]
     having = [mate for mate in fresh if not mate.is_source and _has(mate, number, now)]
     unasked = [mate for mate in having if mate.peer.key not in search.asked] or having
     sources = [mate for mate in fresh if mate.is_source]
     if sources and (not unasked or search.tries >= SOURCE_AFTER_TRIES):
-        return sources[0]
+        return sources[:1]
     near = sorted(unasked, key=lambda mate: mate.peer.rtt_s)[:NEAR]
-    return rng.choice(near) if near else None
+    return rng.sample(near, min(count, len(near)))
 
 
 def _has(mate: Mate, number: int, now: float) -> bool:

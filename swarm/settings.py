@@ -11,7 +11,7 @@ class NodeSettings:
     user's limit, 0 for none; ``source_multiple`` bounds what a broadcaster sends, as a multiple of its bitrate.
     """
 
-    uplink_guess_bps: float = 8_000_000.0
+    uplink_guess_bps: float = 5_000_000.0
     upload_cap_bps: float = 0.0
     download_only: bool = False
     source_multiple: float = 3.0

@@ -12,8 +12,8 @@ RAISE = 1.1
 BUSY = 0.7
 """Sending more than this share of the estimate proves something; less proves nothing."""
 
-QUEUE_S_MAX = 0.3
-"""A queue longer than this means that the estimate is too high."""
+QUEUE_S_MAX = 0.2
+"""A queue longer than this, or anything dropped because it waited too long, means that the uplink is full."""
 
 FLOOR_BPS = 64_000.0
 
@@ -25,20 +25,24 @@ class Uplink:
     estimate_bps: float
     cap_bps: float = 0.0
     _sent_bytes: int = 0
+    _dropped_bytes: int = 0
     _interval_from_s: float = 0.0
 
-    def sent(self, size_bytes: int) -> None:
-        self._sent_bytes += size_bytes
+    def note(self, sent_bytes: int, dropped_bytes: int) -> None:
+        """Count what a link has put on the line, and what it has dropped unsent."""
+        self._sent_bytes += sent_bytes
+        self._dropped_bytes += dropped_bytes
 
     def measure(self, queued_bytes: int, now: float) -> None:
-        """Look at the last interval: grow when busy without a queue, fall to the true rate when a queue stands."""
+        """Look at the last interval: grow when busy and keeping up, fall to the true rate when full."""
         elapsed = now - self._interval_from_s
         if elapsed < INTERVAL_S:
             return
-        rate_bps = self._sent_bytes * 8 / elapsed
-        self._sent_bytes, self._interval_from_s = 0, now
-        if queued_bytes * 8 > QUEUE_S_MAX * self.estimate_bps:
-            self.estimate_bps = max(FLOOR_BPS, min(self.estimate_bps, rate_bps))
+        rate_bps = max(FLOOR_BPS, self._sent_bytes * 8 / elapsed)
+        full = self._dropped_bytes > 0 or queued_bytes * 8 > QUEUE_S_MAX * rate_bps
+        self._sent_bytes, self._dropped_bytes, self._interval_from_s = 0, 0, now
+        if full:
+            self.estimate_bps = min(self.estimate_bps, rate_bps)
         elif rate_bps > BUSY * self.estimate_bps:
             self.estimate_bps *= RAISE
 

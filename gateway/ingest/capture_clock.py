@@ -20,7 +20,7 @@ WINDOW_US = 5_000_000
 DOWN_RATE = 0.05
 UP_RATE = 0.01
 LEAP_US = 1_000_000
-SETTLE_US = 250_000
+SETTLE_US = 150_000
 """A burst of an input's first parts, which waited in front of a starting encoder, is over after this."""
 
 

@@ -5,6 +5,7 @@ written at that moment: what is late is written later, never shifted, so that pi
 apart. Sound is written a little ahead, so that the muxer never waits for it.
 """
 
+import asyncio
 import logging
 import os
 import sys
@@ -25,7 +26,7 @@ PIPE_BYTES = 1 << 20
 
 
 class PictureFeed:
-    """Owns the writing ends of the two pipes from `start` on; they are closed when it ends."""
+    """Owns the writing ends of the two pipes, and closes them when it ends."""
 
     def __init__(self, picture: TestPicture, *, fps: int, video: int, audio: int) -> None:
         self._picture = picture
@@ -37,12 +38,13 @@ class PictureFeed:
     def start(self) -> None:
         self._thread.start()
 
-    def stop(self) -> None:
-        """Ask it to end. A write that blocks ends when ffmpeg does."""
+    async def end(self) -> None:
+        """End it, also when it has never started. A write that blocks ends only with ffmpeg: end that first."""
         self._stop.set()
-
-    def join(self) -> None:
-        self._thread.join()
+        if self._thread.ident is None:
+            self._close()
+        else:
+            await asyncio.to_thread(self._thread.join)
 
     def _run(self) -> None:
         widen(self._video)
@@ -51,8 +53,11 @@ class PictureFeed:
         except BrokenPipeError:
             pass  # ffmpeg has ended; whoever runs it knows why
         finally:
-            os.close(self._video)
-            os.close(self._audio)
+            self._close()
+
+    def _close(self) -> None:
+        os.close(self._video)
+        os.close(self._audio)
 
     def _write_frames(self) -> None:
         # A clock that never steps sets the pace; the wall clock only names the first moment.

@@ -59,7 +59,7 @@ class TestPicture:
         self._luma[band] = self._moving[:, shift : shift + self.width]
         lit = unix_ms % 1000 < BEEP_S * 1000
         self._luma[self._lamp] = WHITE if lit else BLACK
-        return memoryview(self._frame)
+        return self._frame.data
 
     @property
     def _lamp(self) -> tuple[slice, slice]:
@@ -109,7 +109,7 @@ class TestPicture:
         """One period more than a frame's width of slanted grey stripes, to be shown through a moving window."""
         rows = self._y(MOVING_BOTTOM) - self._y(MOVING_TOP)
         x = np.arange(self.width + self._period)[None, :] + np.arange(rows)[:, None]
-        wave = np.abs((x % self._period) * 2 - self._period) / self._period
+        wave: NDArray[np.float64] = np.abs((x % self._period) * 2 - self._period) / self._period
         return (BLACK + wave * (200 - BLACK)).astype(np.uint8)
 
     def _ink(self, text: str, scale: int) -> NDArray[np.uint8]:

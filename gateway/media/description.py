@@ -1,4 +1,4 @@
-"""What the manifest says of a rendition's media: the init segment and the stream's rhythm. JSON; opaque to the swarm."""
+"""What a manifest says of a rendition's media: init segment and rhythm, as JSON; opaque to the swarm."""
 
 import base64
 import binascii

@@ -1,8 +1,8 @@
 """What can be wrong with media, said so that the user knows what to do.
 
-    MediaError          bytes that are no fragmented MP4, or not one that can be sliced
-        CodecError      a codec that HLS cannot carry
-        NoVideo         an input without a video track
+MediaError          bytes that are no fragmented MP4, or not one that can be sliced
+    CodecError      a codec that HLS cannot carry
+    NoVideo         an input without a video track
 """
 
 

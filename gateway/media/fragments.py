@@ -198,5 +198,3 @@ def _known(duration: int | None) -> int:
     if duration is None:
         raise MediaError("A fragment that does not say how long its samples are.")
     return duration
-
-

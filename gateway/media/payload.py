@@ -73,9 +73,7 @@ def _slice(view: memoryview, count: int) -> tuple[Part, ...]:
         if flags & ~KEY_FLAG or length > len(view) - at:
             raise MediaError("A piece whose table does not fit its parts.")
         data = view[at : at + length]
-        parts.append(
-            Part(track=track, key=flags == KEY_FLAG, decode_time=decode_time, duration=duration, data=data)
-        )
+        parts.append(Part(track=track, key=flags == KEY_FLAG, decode_time=decode_time, duration=duration, data=data))
         at += length
     if at != len(view):
         raise MediaError("A piece with bytes after its last part.")

@@ -60,7 +60,7 @@ _FAULTS = (
 logging.getLogger("quic").setLevel(logging.ERROR)
 
 
-class ConnectionFault(Exception):  # noqa: N818  named by whose fault it is, like the errors of the swarm
+class ConnectionFault(Exception):
     """The connection cannot go on; only this one is concerned."""
 
 
@@ -120,7 +120,7 @@ class Connection:
     @property
     def closed(self) -> bool:
         """Either end has closed, or nothing was heard for too long. What arrived before is still delivered."""
-        return self._quic.ending or self.finished
+        return self._quic.over
 
     @property
     def finished(self) -> bool:
@@ -174,10 +174,11 @@ class Connection:
         with _faults:
             self._quic.send_stream_data(self._send_base + 4 * channel, data)
 
-    def unsent_bytes(self, channel: Channel) -> int:
-        """Bytes written and not yet sent for the first time."""
+    def unsent_bytes(self, channel: Channel | None = None) -> int:
+        """Bytes written and not yet sent for the first time, of one channel or both."""
+        stream = None if channel is None else self._send_base + 4 * channel
         with _faults:
-            return self._quic.get_send_buffer_size(self._send_base + 4 * channel)
+            return self._quic.get_send_buffer_size(stream)
 
     def transmit(self, now: float) -> list[Datagram]:
         """Datagrams that may leave now."""
@@ -186,7 +187,8 @@ class Connection:
 
     def timer(self) -> float | None:
         with _faults:
-            return self._quic.get_timer()
+            timer = self._quic.core.get_timer()
+        return None if timer is None else timer[1]
 
     def handle_timer(self, now: float) -> None:
         with _faults:
@@ -239,37 +241,40 @@ class _Quic(QuicConnection):
 
     @property
     def core(self) -> QuicConnectionCore:
-        return self._require_core()
+        core = self._core
+        if core is None:
+            raise ValueError("the connection has not begun")
+        return core
 
     @property
     def state(self) -> QuicConnectionState:
         return self._state
 
     @property
-    def ending(self) -> bool:
-        return self._close_event is not None
+    def over(self) -> bool:
+        return self._close_event is not None or self._state is QuicConnectionState.TERMINATED
 
     @property
     def ending_reason(self) -> str:
         return "" if self._close_event is None else self._close_event.reason_phrase
 
     def take_datagrams(self, now: float) -> list[Datagram]:
-        if self._core is None:
-            return []
-        poll = self._core.poll_transmit
-        return [(sent[0], sent[1]) for sent in iter(lambda: poll(now), None)]
+        poll = self.core.poll_transmit
+        datagrams: list[Datagram] = []
+        while (sent := poll(now)) is not None:
+            datagrams.append((sent[0], sent[1]))
+        return datagrams
 
     def _create_tls(self, remote_source_cid: bytes | None) -> QuicTlsBridge:
         bridge = super()._create_tls(remote_source_cid)
         context = bridge.tls
         install = context.update_traffic_key_cb
 
-        def on_secret(
-            direction: tls.Direction, epoch: tls.Epoch, suite: tls.CipherSuite, secret: bytes
-        ) -> None:
+        def on_secret(direction: tls.Direction, epoch: tls.Epoch, suite: tls.CipherSuite, secret: bytes) -> None:
             # At the first 1-RTT secret the transcript ends with the server's Finished, as the exporter wants it.
-            if epoch is tls.Epoch.ONE_RTT and not self.binding:
-                self.binding = _export(context.key_schedule, BINDING_LABEL, BINDING_BYTES)
+            schedule = context.key_schedule
+            if epoch is tls.Epoch.ONE_RTT and schedule is not None and not self.binding:
+                self.binding = _export(schedule, BINDING_LABEL, BINDING_BYTES)
             install(direction, epoch, suite, secret)
 
         context.update_traffic_key_cb = on_secret
@@ -324,7 +329,7 @@ class _FaultGuard:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if isinstance(error, _FAULTS):
+        if error is not None and isinstance(error, _FAULTS):
             raise ConnectionFault(f"{type(error).__name__}: {error}") from error
 
 

@@ -8,14 +8,13 @@ a fault closes the link that it came from and no other.
 
 import asyncio
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Protocol
 
 from swarm.drivers.quic.connection import ID_BYTES, Connection, ConnectionFault, Profile, SocketAddress
 from swarm.drivers.quic.deadlines import NEVER, Deadlines
-from swarm.drivers.quic.link import MEASURE_EVERY_S, PING_AFTER_S, QuicLink
+from swarm.drivers.quic.link import PING_AFTER_S, QuicLink, next_turn
+from swarm.drivers.quic.table import Limits, LinkTable
 from swarm.drivers.quic.udp import Port, bind, open_port
 from swarm.errors import MalformedMessage
 from swarm.events import LinkInfo, LinkStats, Urgency
@@ -24,33 +23,25 @@ from swarm.units import Address, LinkId, PeerId
 INITIAL_BYTES_MIN = 1200
 """RFC 9000 section 14.1: a shorter first datagram could make us amplify a forged request."""
 
+ID_BYTES_MAX = 20
+
 CODE_DONE = 0
 CODE_FAULT = 1
 CODE_OTHER_PEER = 2
 
 END_S_MAX = 0.4
-"""How long a link that is being closed may take to write its last control messages."""
+"""How long a link that is being ended may take to write its last control messages."""
 
 TIMER_GRAIN_S = 0.0005
 """Timers closer than this to now wait so long, so that those of many links come up together."""
 
-_LONG_HEADER = 0x80
-_VERSION_1 = b"\0\0\0\1"
 _MAPPED = "::ffff:"
 
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """How many connections there may be, and how many of them strangers' that did not finish their handshake."""
-
-    connections: int = 256
-    half_open: int = 64
-
-
 class EndpointOwner(Protocol):
-    """Whom an endpoint tells what happens. ``flushing`` precedes each serving of the touched links."""
+    """Whom an endpoint tells what happens."""
 
     def link_up(self, link: LinkId, info: LinkInfo, now: float) -> None: ...
 
@@ -64,23 +55,24 @@ class EndpointOwner(Protocol):
 
 
 class Endpoint:
-    """Open it once, close it once, in the same running loop."""
+    """Open it once and close it once, in the same running loop."""
 
-    def __init__(self, profile: Profile, owner: EndpointOwner, limits: Limits | None = None) -> None:
+    def __init__(self, profile: Profile, owner: EndpointOwner, limits: Limits) -> None:
         self._profile = profile
         self._owner = owner
-        self._limits = limits or Limits()
-        self._links: dict[LinkId, QuicLink] = {}
-        self._routes: dict[bytes, QuicLink] = {}
-        self._touched: list[QuicLink] = []
+        self._table = LinkTable(limits)
         self._deadlines = Deadlines()
-        self._numbers = 0
-        self._lingering = 0
-        self._half_open = 0
+        self._touched: list[QuicLink] = []
         self._speaks_v6 = False
         self._flush_handle: asyncio.Handle | None = None
+        self._in_turn = False
         self._timer: asyncio.TimerHandle | None = None
-        self._flushed: asyncio.Event | None = None
+        self._all_sent: asyncio.Event | None = None
+
+    @property
+    def connections(self) -> int:
+        """Connections that hold memory, those that linger after their end included."""
+        return len(self._table)
 
     async def open(self, host: str, port: int, *, batching: bool = True) -> Address:
         """Bind and listen; the address that was bound. Raises OSError."""
@@ -93,197 +85,229 @@ class Endpoint:
 
     def dial(self, address: Address, expected: PeerId | None) -> None:
         """The owner hears ``link_up`` or ``dial_failed``, never before this returns."""
-        now = self._loop.time()
-        target = self._socket_address(address)
-        if target is None or len(self._links) + self._lingering >= self._limits.connections:
-            self._loop.call_soon(lambda: self._owner.dial_failed(address, self._loop.time()))
+        target = _socket_address(address, speaks_v6=self._speaks_v6)
+        if target is None or not self._table.has_room:
+            self._loop.call_soon(self._dial_failed, address)
             return
-        connection = Connection.dial(self._profile, target, now)
-        self._touch(self._add(connection, address, dialled=True, expected=expected, now=now))
+        now = self._loop.time()
+        try:
+            connection = Connection.dial(self._profile, target, now)
+        except ConnectionFault as fault:
+            logger.warning("cannot dial %s: %s", address, fault)
+            self._loop.call_soon(self._dial_failed, address)
+            return
+        self._touch(self._table.add(connection, address, dialled=True, expected=expected, now=now))
 
     def send(self, number: LinkId, data: bytes, urgency: Urgency, expires_s: float | None) -> None:
         """Queue a message; nothing happens when the link is gone or ending."""
-        link = self._links.get(number)
+        link = self._table.live.get(number)
         if link is None or link.ending:
             return
-        if not link.queue.push(data, urgency, expires_s):
-            self._fail(link, "control messages pile up", self._loop.time())
-        self._touch(link)
+        if link.queue.push(data, urgency, expires_s):
+            self._touch(link)
+        else:
+            self._loop.call_soon(self.fail, number, "control messages pile up")
 
     def end(self, number: LinkId, reason: str) -> None:
         """Close a link once its control messages are written; the owner hears nothing more of it."""
-        link = self._links.get(number)
+        link = self._table.live.get(number)
         if link is not None and not link.ending:
+            logger.debug("link %d ends: %s", number, reason)
             link.ending = True
             link.give_up_s = link.measure_s = self._loop.time() + END_S_MAX
-            logger.debug("link %d ends: %s", number, reason)
             self._touch(link)
 
     def fail(self, number: LinkId, reason: str) -> None:
         """Close a link at once because of a fault; the owner hears ``link_down``."""
-        link = self._links.get(number)
+        link = self._table.live.get(number)
         if link is not None:
             self._fail(link, reason, self._loop.time())
 
-    async def flushed(self, seconds_max: float) -> None:
+    async def sent(self, seconds_max: float) -> None:
         """Until nothing waits to be sent on any link, or the time is up."""
-        self._flushed = asyncio.Event()
+        self._all_sent = asyncio.Event()
         self._flush_soon()
         try:
-            await asyncio.wait_for(self._flushed.wait(), seconds_max)
+            await asyncio.wait_for(self._all_sent.wait(), seconds_max)
         except TimeoutError:
-            logger.debug("closing with messages unsent")
+            logger.debug("messages remain unsent")
         finally:
-            self._flushed = None
+            self._all_sent = None
 
     def close(self) -> None:
         """Say goodbye on every link and close the socket. The owner hears nothing of it."""
-        for link in self._links.values():
-            link.ending = True
+        for link in list(self._table.live.values()):
             self._hang_up(link, CODE_DONE, "closing")
+            self._table.retire(link)
         self.flush()
         for handle in (self._flush_handle, self._timer):
             if handle is not None:
                 handle.cancel()
         self._port.close()
-        self._links.clear()
-        self._routes.clear()
 
     # -- datagrams
 
     def _on_datagrams(self, data: bytes, segment_bytes: int, source: SocketAddress) -> None:
+        self._in_turn = True
         now = self._loop.time()
         if segment_bytes >= len(data) or _one_destination(data, segment_bytes):
             self._route(data, segment_bytes, source, now)
             return
         for start in range(0, len(data), segment_bytes):
-            datagram = data[start : start + segment_bytes]
-            self._route(datagram, len(datagram), source, now)
+            self._route(data[start : start + segment_bytes], segment_bytes, source, now)
 
     def _route(self, data: bytes, segment_bytes: int, source: SocketAddress, now: float) -> None:
-        destination = data[6 : 6 + data[5]] if data[0] & _LONG_HEADER and len(data) > 6 else data[1 : 1 + ID_BYTES]
-        link = self._routes.get(destination)
+        destination = _destination(data)
+        link = self._table.route(destination)
         if link is not None:
             self._receive(link, data, segment_bytes, source, now)
-        elif self._may_enter(data, segment_bytes, destination):
-            self._accept(data, segment_bytes, destination, source, now)
+        elif _is_first(data, segment_bytes, destination) and self._table.admits_strangers:
+            connection = Connection.accept(self._profile, destination)
+            link = self._table.add(connection, _address(source), dialled=False, expected=None, now=now)
+            self._receive(link, data, segment_bytes, source, now)
+            if not connection.authentic:
+                self._table.forget(link)
 
-    def _may_enter(self, data: bytes, segment_bytes: int, destination: bytes) -> bool:
-        initial = data[0] & 0xF0 == 0xC0 and data[1:5] == _VERSION_1
-        return (
-            initial
-            and segment_bytes >= INITIAL_BYTES_MIN
-            and ID_BYTES <= len(destination) <= 20
-            and self._half_open < self._limits.half_open
-            and len(self._links) + self._lingering < self._limits.connections
-        )
-
-    def _accept(
-        self, data: bytes, segment_bytes: int, destination: bytes, source: SocketAddress, now: float
-    ) -> None:
-        address = _address(source)
-        connection = Connection.accept(self._profile, destination)
-        link = self._add(connection, address, dialled=False, expected=None, now=now)
-        self._receive(link, data, segment_bytes, source, now)
-        if link.id in self._links and not connection.authentic:
-            self._forget(link)
-
-    def _receive(
-        self, link: QuicLink, data: bytes, segment_bytes: int, source: SocketAddress, now: float
-    ) -> None:
+    def _receive(self, link: QuicLink, data: bytes, segment_bytes: int, source: SocketAddress, now: float) -> None:
         try:
             messages = link.receive(data, segment_bytes, source, now)
         except (ConnectionFault, MalformedMessage) as fault:
             self._fail(link, str(fault), now)
             return
         self._touch(link)
-        if link.connection.ids or link.connection.retired or not link.up:
-            self._settle(link, now)
+        self._settle(link, now)
         for message in messages:
             if link.up and not link.ending:
                 self._owner.message(link.id, message, now)
         if link.connection.closed:
             self._down(link, now)
 
-    # -- lives of links
-
-    def _add(
-        self, connection: Connection, address: Address, *, dialled: bool, expected: PeerId | None, now: float
-    ) -> QuicLink:
-        self._numbers += 1
-        link = QuicLink(
-            LinkId(self._numbers), connection, address, dialled=dialled, expected=expected, now=now
-        )
-        self._links[link.id] = link
-        self._half_open += not dialled
-        self._learn_ids(link)
-        return link
+    # -- the life of a link
 
     def _settle(self, link: QuicLink, now: float) -> None:
         """Take in what the connection learnt: its ids, and that the handshake is done."""
-        self._learn_ids(link)
-        if link.up or not link.connection.established or link.ending or link.connection.closed:
+        connection = link.connection
+        if connection.ids or connection.retired:
+            self._table.learn_ids(link)
+        if link.up or not connection.established or link.ending or connection.closed:
             return
-        key = link.connection.peer_key if link.dialled else None
+        key = connection.peer_key if link.dialled else None
         if link.dialled and (key is None or link.expected not in (None, key)):
             self._hang_up(link, CODE_OTHER_PEER, "another peer was expected at this address")
             self._down(link, now)
             return
         link.up = True
-        self._half_open -= not link.dialled
-        info = LinkInfo(
-            dialled=link.dialled, address=link.address, binding=link.connection.binding, peer=key
-        )
+        self._table.introduce(link)
+        info = LinkInfo(dialled=link.dialled, address=link.address, binding=connection.binding, peer=key)
         self._owner.link_up(link.id, info, now)
 
-    def _learn_ids(self, link: QuicLink) -> None:
-        connection = link.connection
-        for known in connection.ids:
-            link.ids.add(known)
-            self._routes[known] = link
-        for known in connection.retired:
-            link.ids.discard(known)
-            self._routes.pop(known, None)
-        connection.ids.clear()
-        connection.retired.clear()
+    def _dial_failed(self, address: Address) -> None:
+        self._owner.dial_failed(address, self._loop.time())
 
     def _fail(self, link: QuicLink, reason: str, now: float) -> None:
         logger.debug("link %d fails: %s", link.id, reason)
-        self._hang_up(link, CODE_FAULT, reason)
-        self._down(link, now)
+        if link.id in self._table.live:
+            self._hang_up(link, CODE_FAULT, reason)
+            self._down(link, now)
+        else:
+            self._table.forget(link)
 
     def _hang_up(self, link: QuicLink, code: int, reason: str) -> None:
+        self._touch(link)
         try:
             link.connection.close(code, reason)
         except ConnectionFault as fault:
             logger.debug("link %d cannot say goodbye: %s", link.id, fault)
-        self._touch(link)
 
     def _down(self, link: QuicLink, now: float) -> None:
         """The link is over for the owner; its connection lingers to answer what arrives late."""
-        if self._links.pop(link.id, None) is None:
+        link.measure_s = NEVER
+        if not self._table.retire(link) or link.ending:
             return
-        self._lingering += 1
-        self._half_open -= not link.dialled and not link.up
-        if link.up and not link.ending:
+        if link.up:
             self._owner.link_down(link.id, now)
-        elif link.dialled and not link.up and not link.ending:
+        elif link.dialled:
             self._owner.dial_failed(link.address, now)
 
-    def _forget(self, link: QuicLink) -> None:
-        """Drop all trace of a link that is down, or that never was one."""
-        if link.dropped:
-            return
-        link.dropped = True
-        if self._links.pop(link.id, None) is None:
-            self._lingering -= 1
-        else:
-            self._half_open -= not link.dialled and not link.up
-        for known in link.ids:
-            self._routes.pop(known, None)
-        self._deadlines.disarm(link)
-
     # -- serving
+
+    def flush(self) -> None:
+        """Serve every link that was touched since the last time, unless the socket is full."""
+        if self._flush_handle is not None:
+            self._flush_handle.cancel()
+            self._flush_handle = None
+        self._in_turn = False
+        now = self._loop.time()
+        touched, self._touched = self._touched, []
+        for position, link in enumerate(touched):
+            if self._port.blocked:
+                self._touched = touched[position:] + self._touched
+                break
+            link.touched = False
+            self._serve(link, now)
+        self._arm_timer(now)
+        if self._all_sent is not None and not self._port.blocked and not self._anything_unsent():
+            self._all_sent.set()
+
+    def _serve(self, link: QuicLink, now: float) -> None:
+        try:
+            datagrams = link.transmit(now)
+            if link.ending and (now >= link.give_up_s or link.control_written()):
+                self._hang_up(link, CODE_DONE, "done")
+                self._down(link, now)
+                datagrams += link.transmit(now)
+            wake_s = link.next_wake()
+        except ConnectionFault as fault:
+            self._fail(link, str(fault), now)
+            return
+        if datagrams:
+            self._port.send(datagrams)
+        if link.connection.closed:
+            self._down(link, now)
+        if link.connection.finished:
+            self._deadlines.disarm(link)
+            self._table.forget(link)
+        else:
+            self._deadlines.arm(link, wake_s)
+
+    def _on_timer(self) -> None:
+        self._timer = None
+        self._in_turn = True
+        now = self._loop.time()
+        for link in self._deadlines.due(now):
+            try:
+                self._wake(link, now)
+            except ConnectionFault as fault:
+                self._fail(link, str(fault), now)
+        self.flush()
+
+    def _wake(self, link: QuicLink, now: float) -> None:
+        """A link's time has come: it is served only if its connection asked for that."""
+        if link.measure_s <= now:
+            self._look_after(link, now)
+        timer_s = link.connection.timer()
+        if timer_s is not None and timer_s <= now:
+            link.connection.handle_timer(now)
+            self._settle(link, now)
+            if link.connection.closed:
+                self._down(link, now)
+            self._touch(link)
+        elif not link.touched:
+            self._deadlines.arm(link, link.measure_s if timer_s is None else min(timer_s, link.measure_s))
+
+    def _look_after(self, link: QuicLink, now: float) -> None:
+        """Twice a second per link: give up on a handshake, keep an idle link alive, measure."""
+        link.measure_s = next_turn(link.id, now)
+        if not link.up:
+            if now >= link.give_up_s:
+                self._fail(link, "no answer", now)
+        elif link.ending:
+            self._touch(link)
+        else:
+            if now - link.heard_s > PING_AFTER_S:
+                link.connection.ping()
+                self._touch(link)
+            self._owner.measured(link.id, link.stats(), now)
 
     def _touch(self, link: QuicLink) -> None:
         if not link.touched:
@@ -292,5 +316,62 @@ class Endpoint:
             self._flush_soon()
 
     def _flush_soon(self) -> None:
-        if self._flush_handle is None:
+        if self._flush_handle is None and not self._in_turn:
             self._flush_handle = self._loop.call_soon(self.flush)
+
+    def _arm_timer(self, now: float) -> None:
+        at_s = max(self._deadlines.next_s(), now + TIMER_GRAIN_S)
+        if at_s == NEVER:
+            return
+        if self._timer is not None:
+            if self._timer.when() <= at_s:
+                return
+            self._timer.cancel()
+        self._timer = self._loop.call_at(at_s, self._on_timer)
+
+    def _anything_unsent(self) -> bool:
+        return any(link.up and link.unsent_bytes() for link in self._table.live.values())
+
+
+def _destination(datagram: bytes) -> bytes:
+    """The destination connection id (RFC 8999 section 5); empty or senseless for what is no QUIC."""
+    if datagram[0] & 0x80:
+        return datagram[6 : 6 + datagram[5]] if len(datagram) > 6 else b""
+    return datagram[1 : 1 + ID_BYTES]
+
+
+def _is_first(data: bytes, segment_bytes: int, destination: bytes) -> bool:
+    """Whether this may open a connection: a version 1 Initial (RFC 9000 section 17.2.2) of full size."""
+    return (
+        data[0] & 0xF0 == 0xC0
+        and data[1:5] == b"\0\0\0\1"
+        and min(segment_bytes, len(data)) >= INITIAL_BYTES_MIN
+        and ID_BYTES <= len(destination) <= ID_BYTES_MAX
+    )
+
+
+def _one_destination(data: bytes, segment_bytes: int) -> bool:
+    """Whether datagrams of one sender are all for one link: two peers may have two links between them."""
+    if data[0] & 0x80:
+        return False
+    head = data[1 : 1 + ID_BYTES]
+    starts = range(segment_bytes, len(data), segment_bytes)
+    return all(data[at + 1 : at + 1 + ID_BYTES] == head and not data[at] & 0x80 for at in starts)
+
+
+def _socket_address(address: Address, *, speaks_v6: bool) -> SocketAddress | None:
+    """What the system wants for an address; None when it is no address or of the wrong family."""
+    try:
+        host = ip_address(address.host)
+    except ValueError:
+        return None
+    if not 0 < address.port < 1 << 16 or (host.version == 6 and not speaks_v6):
+        return None
+    if not speaks_v6:
+        return str(host), address.port
+    return (f"{_MAPPED}{host}" if host.version == 4 else str(host)), address.port, 0, 0
+
+
+def _address(source: SocketAddress) -> Address:
+    host = source[0]
+    return Address(host[len(_MAPPED) :] if host.startswith(_MAPPED) and "." in host else host, source[1])

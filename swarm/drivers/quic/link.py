@@ -4,6 +4,8 @@ A message is written into a stream only while little is unsent there. What waits
 where it is still in order of urgency and can still be dropped for being late.
 """
 
+from math import floor
+
 from swarm.drivers.quic.connection import Channel, Connection, Datagram, SocketAddress
 from swarm.events import LinkStats, Urgency
 from swarm.framing import FrameReader, frame
@@ -18,10 +20,10 @@ BURST_ROUNDS_MAX = 16
 
 HANDSHAKE_S_MAX = 3.0
 MEASURE_EVERY_S = 0.5
-PING_AFTER_S = 1.0
+MEASURE_TURNS = 4
+"""Links are looked after in so many groups; one group at a time, so that the loop wakes once for all in it."""
 
-_GOLDEN = 0.6180339887
-"""Multiples of it spread evenly over an interval, however many links there are."""
+PING_AFTER_S = 1.0
 
 
 class QuicLink:
@@ -71,7 +73,7 @@ class QuicLink:
         self.ids: set[bytes] = set()
         self.heard_s = now
         self.give_up_s = now + HANDSHAKE_S_MAX
-        self.measure_s = now + MEASURE_EVERY_S * (1.0 + number * _GOLDEN % 1.0)
+        self.measure_s = next_turn(number, now)
         self.wake_s = float("inf")
         self.sent_bytes = 0
         self.received_bytes = 0
@@ -109,9 +111,7 @@ class QuicLink:
 
     def unsent_bytes(self) -> int:
         """What waits on this side, in the queue and in the streams."""
-        connection = self.connection
-        in_streams = connection.unsent_bytes(Channel.CONTROL) + connection.unsent_bytes(Channel.DATA)
-        return self.queue.queued_bytes + in_streams
+        return self.queue.queued_bytes + self.connection.unsent_bytes()
 
     def control_written(self) -> bool:
         """All control messages have left at least once."""
@@ -131,3 +131,9 @@ class QuicLink:
         messages = self.queue.take(now, room_bytes, classes)
         if messages:
             self.connection.write(channel, frame(messages))
+
+
+def next_turn(number: LinkId, now: float) -> float:
+    """When a link is to be looked after next: the same moments for every ``MEASURE_TURNS``-th link."""
+    phase_s = MEASURE_EVERY_S * (number % MEASURE_TURNS) / MEASURE_TURNS
+    return (floor((now - phase_s) / MEASURE_EVERY_S) + 1) * MEASURE_EVERY_S + phase_s

@@ -1,0 +1,201 @@
+"""ffmpeg's command lines, made with ffmpeg-python. Input of any kind; output always fragmented MP4 on stdout.
+
+How the output comes to be one regular part after another:
+
+* ``frag_duration`` is a whole number of frames, less a hair, so that the picture always cuts and sound never does.
+* Sound is mapped before the picture: of each cut ffmpeg writes the sound's part first, so that the picture's part is
+  the last of a piece and nobody has to wait to see whether sound follows.
+* ``output_ts_offset`` lifts the encoders' priming and reordering above zero, where decode times can be written.
+* No ``-fflags nobuffer`` on what is probed: ffmpeg would throw away what it has read while probing, which is the
+  first key frame of a push and the first frame of the test picture.
+"""
+
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Protocol
+
+import ffmpeg
+
+from gateway.ingest.probe import COPYABLE_PIXELS, InputInfo
+from gateway.ingest.sources import DeviceSource, Encoding, FileSource, Source, TestSource, UrlSource, name_of
+from gateway.ingest.test_picture import SAMPLE_RATE
+from gateway.media.errors import CodecError
+
+Option = str | int | float
+Options = dict[str, Option]
+
+MOVFLAGS = "cmaf+frag_keyframe+delay_moov+frag_discont+separate_moof"
+HAIR_US = 1000
+TS_OFFSET_S = 1
+SOUND_RATE_HZ = 48_000
+NETWORK_TIMEOUT_US = 10_000_000
+COPIED_GUESS_BPS = 4_000_000
+NTSC = {23.98: Fraction(24000, 1001), 29.97: Fraction(30000, 1001), 59.94: Fraction(60000, 1001)}
+"""ffmpeg prints these rates with two decimals; the exact ones do not drift."""
+
+
+class Pad(Protocol):
+    """A stream of ffmpeg-python's graph; it has no types of its own."""
+
+    def __getitem__(self, selector: str) -> "Pad": ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One ffmpeg to run. ``estimate_bps`` is what its output takes before it has been measured.
+
+    ``part_s`` is the length of a part, ``copied`` says that the picture keeps its own key frames.
+    """
+
+    arguments: tuple[str, ...]
+    estimate_bps: int
+    part_s: float
+    copied: bool
+
+
+def picture_job(source: TestSource, encoding: Encoding, *, video: int, audio: int) -> Job:
+    """The test picture, raw, from two inherited pipes: file descriptors of yuv420p frames and of mono samples."""
+    # Raw frames need no probing; a decoder that runs in several threads would hold frames back.
+    unprobed: Options = {"probesize": 32, "analyzeduration": 0, "threads": 1}
+    size = f"{source.width}x{source.height}"
+    picture = ffmpeg.input(f"pipe:{video}", f="rawvideo", pix_fmt="yuv420p", s=size, framerate=source.fps, **unprobed)
+    sound = ffmpeg.input(f"pipe:{audio}", f="s16le", ar=SAMPLE_RATE, ac=1, guess_layout_max=1, **unprobed)
+    fps = Fraction(source.fps)
+    options = _encode_video(encoding, fps) | _encode_audio(encoding) | _rhythm(encoding, fps)
+    return Job(
+        arguments=_compile((sound["a:0"], picture["v:0"]), options),
+        estimate_bps=encoding.bitrate_bps,
+        part_s=_part_s(encoding, fps),
+        copied=False,
+    )
+
+
+def input_job(source: Source, info: InputInfo, encoding: Encoding) -> Job:
+    """A file, a URL or a device that has been probed. Raises CodecError when it may only be copied and cannot be."""
+    return _job(_open(source, info), info, encoding, name_of(source))
+
+
+def push_job(info: InputInfo, encoding: Encoding) -> Job:
+    """MPEG-TS that comes on standard input. Raises as `input_job`."""
+    # Half a second is enough for a key frame's parameters; the picture's rate is not waited for.
+    pushed = ffmpeg.input("pipe:0", f="mpegts", probesize=2_000_000, analyzeduration=500_000, fpsprobesize=0)
+    return _job(pushed, info, encoding, "The pushed stream")
+
+
+def probe_arguments(source: Source) -> list[str]:
+    """The part of ``ffmpeg -i`` that opens this input."""
+    path, options = _locate(source)
+    flags = [word for name, value in options.items() for word in (f"-{name}", str(value))]
+    return [*flags, "-i", path]
+
+
+def _job(opened: Pad, info: InputInfo, encoding: Encoding, name: str) -> Job:
+    copy_video = _copies(info.video.codec == "h264" and info.video.pixels in ("", *COPYABLE_PIXELS), encoding)
+    copy_audio = info.audio is not None and info.audio.codec == "aac" and encoding.coding != "encode"
+    if encoding.coding == "copy" and not (copy_video and (copy_audio or info.audio is None)):
+        sound = f" and {info.audio.codec}" if info.audio else ""
+        raise CodecError(
+            f"{name} is {info.video.codec}{sound}: only 8-bit H.264 and AAC can be copied. Let it be encoded."
+        )
+    fps = _exact(info.video.fps)
+    options: Options = {"c:v": "copy"} if copy_video else _encode_video(encoding, fps)
+    if not copy_video and fps is not None:
+        options["r"] = str(fps)  # an uneven input becomes even, and with it the parts
+    if info.audio is not None:
+        options |= {"c:a": "copy"} if copy_audio else _encode_audio(encoding)
+    pads = ((opened["a:0"],) if info.audio else ()) + (opened["v:0"],)
+    return Job(
+        arguments=_compile(pads, options | _rhythm(encoding, fps)),
+        estimate_bps=(info.bitrate_bps or COPIED_GUESS_BPS) if copy_video else encoding.bitrate_bps,
+        part_s=_part_s(encoding, fps),
+        copied=copy_video,
+    )
+
+
+def _copies(fit: bool, encoding: Encoding) -> bool:
+    return fit and encoding.coding != "encode"
+
+
+def _open(source: Source, info: InputInfo) -> Pad:
+    path, options = _locate(source)
+    # What has an end is not live: it is read at its own speed.
+    if info.duration_s is not None or isinstance(source, FileSource):
+        options["re"] = ""
+    if isinstance(source, FileSource) and source.loop:
+        options["stream_loop"] = -1
+    flags = {name: None if value == "" else value for name, value in options.items()}
+    opened: Pad = ffmpeg.input(path, **flags)
+    return opened
+
+
+def _locate(source: Source) -> tuple[str, Options]:
+    """The input's address, and the options that open it."""
+    match source:
+        case FileSource(path=path):
+            return f"file:{path}", {}
+        case DeviceSource(path=path):
+            return str(path), {"f": "v4l2", "probesize": 32, "analyzeduration": 0}
+        case UrlSource(url=url) if url.startswith(("rtsp:", "rtsps:")):
+            return url, {"rtsp_transport": "tcp", "timeout": NETWORK_TIMEOUT_US}
+        case UrlSource(url=url) if url.startswith(("http:", "https:", "rtmp:", "rtmps:", "tcp:")):
+            return url, {"rw_timeout": NETWORK_TIMEOUT_US}
+        case UrlSource(url=url):
+            return url, {}
+        case TestSource():
+            raise ValueError("the test picture has a command line of its own")
+
+
+def _encode_video(encoding: Encoding, fps: Fraction | None) -> Options:
+    """x264 without reordering and lookahead, one key frame a segment."""
+    options: Options = {
+        "c:v": "libx264",
+        "preset": encoding.preset,
+        "tune": "zerolatency",
+        "pix_fmt": "yuv420p",
+        "vf": "scale=trunc(iw/2)*2:trunc(ih/2)*2",
+        "b:v": encoding.video_bps,
+        "maxrate": encoding.video_bps,
+        "bufsize": encoding.video_bps // 2,
+        "sc_threshold": 0,
+    }
+    if fps is None:
+        return options | {"force_key_frames": f"expr:gte(t,n_forced*{encoding.segment_s})", "g": 9999}
+    gop = math.ceil(fps * Fraction(encoding.segment_s).limit_denominator(1000))
+    return options | {"g": gop, "keyint_min": gop}
+
+
+def _encode_audio(encoding: Encoding) -> Options:
+    return {"c:a": "aac", "b:a": encoding.audio_bps, "ar": SOUND_RATE_HZ, "ac": 2}
+
+
+def _rhythm(encoding: Encoding, fps: Fraction | None) -> Options:
+    return {
+        "f": "mp4",
+        "movflags": MOVFLAGS,
+        "frag_duration": round(_part_s(encoding, fps) * 1e6) - HAIR_US,
+        "write_prft": "wallclock",
+        "output_ts_offset": TS_OFFSET_S,
+        "flush_packets": 1,
+        "max_muxing_queue_size": 4096,
+    }
+
+
+def _part_s(encoding: Encoding, fps: Fraction | None) -> float:
+    """The whole number of frames that comes nearest to the part's wanted length."""
+    if fps is None:
+        return encoding.part_s
+    return float(max(round(encoding.part_s * fps), 1) / fps)
+
+
+def _exact(fps: float | None) -> Fraction | None:
+    """The frame rate as a fraction; None where it is not known, or no rate that a player shows."""
+    if fps is None or not 1 <= fps <= 120:
+        return None
+    return NTSC.get(fps, Fraction(fps).limit_denominator(1001))
+
+
+def _compile(pads: tuple[Pad, ...], options: Options) -> tuple[str, ...]:
+    graph = ffmpeg.output(*pads, "pipe:1", **options)
+    arguments: list[str] = graph.global_args("-hide_banner", "-nostats", "-loglevel", "warning").compile()
+    return tuple(arguments[1:])

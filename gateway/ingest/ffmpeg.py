@@ -1,0 +1,223 @@
+"""Finds an ffmpeg that can do the work, and runs it so that it never outlives us.
+
+What ends ffmpeg, whatever becomes of this process: its input or output pipe breaks when we are gone; where the system
+has `setpriv` (util-linux), the kernel kills it with us even while it waits for an input that sends nothing.
+"""
+
+import asyncio
+import functools
+import re
+import shutil
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Self
+
+import imageio_ffmpeg
+
+from gateway.ingest.errors import FfmpegMissing
+
+LIBAVFORMAT_MIN = (59, 27)
+"""libavformat of ffmpeg 5.1; development builds have no release number, but always this one."""
+
+NEEDED_ENCODERS = ("libx264", "aac")
+LOOK_S = 20.0
+STDERR_LINES = 60
+STDERR_LINE_CHARS = 500
+PIPE_LIMIT_BYTES = 1 << 20
+READ_BYTES = 1 << 16
+GRACE_S = 2.0
+
+WHAT_TO_DO = (
+    "Install ffmpeg 5.1 or newer with libx264 (Debian and Ubuntu: apt install ffmpeg), "
+    "or reinstall Seedcast with its Python package imageio-ffmpeg."
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ffmpeg:
+    """A program that has been looked at. ``guard`` goes before the command, so that it dies with its parent."""
+
+    path: str
+    libavformat: tuple[int, int]
+    guard: tuple[str, ...] = ()
+
+
+def bundled_ffmpeg() -> str | None:
+    """The ffmpeg of the Python package, where it has one for this system."""
+    try:
+        path: str = imageio_ffmpeg.get_ffmpeg_exe()
+    except RuntimeError:
+        return None
+    return path
+
+
+def find_ffmpeg(*, search_path: str | None = None, bundled: Callable[[], str | None] = bundled_ffmpeg) -> Ffmpeg:
+    """The system's ffmpeg if it is new enough, else the one of the Python package. Raises FfmpegMissing.
+
+    ``search_path`` is a PATH to look in instead of this process's. Runs programs: call it outside of an event loop.
+    """
+    guard = _find_guard()
+    reasons = []
+    for find in (lambda: shutil.which("ffmpeg", path=search_path), bundled):
+        if (path := find()) is None:
+            continue
+        outcome = _examine(path)
+        if isinstance(outcome, tuple):
+            return Ffmpeg(path=path, libavformat=outcome, guard=guard)
+        reasons.append(f"{path} {outcome}. ")
+    why = "".join(reasons) or "There is no ffmpeg on this machine. "
+    raise FfmpegMissing(why + WHAT_TO_DO)
+
+
+def _examine(path: str) -> tuple[int, int] | str:
+    """The version of libavformat, or what is wrong with this program."""
+    try:
+        version = _ask(path, "-version")
+        encoders = _ask(path, "-hide_banner", "-encoders")
+    except (OSError, subprocess.SubprocessError) as error:
+        return f"does not run ({error})"
+    match = re.search(r"libavformat\s+(\d+)\.\s*(\d+)", version)
+    found = (int(match[1]), int(match[2])) if match else (0, 0)
+    if found < LIBAVFORMAT_MIN:
+        return "is older than 5.1"
+    missing = [name for name in NEEDED_ENCODERS if not re.search(rf"^\s\S+\s+{name}\s", encoders, re.MULTILINE)]
+    return f"cannot encode with {' and '.join(missing)}" if missing else found
+
+
+def _ask(path: str, *arguments: str) -> str:
+    answer = subprocess.run(
+        [path, *arguments], stdin=subprocess.DEVNULL, capture_output=True, timeout=LOOK_S, check=True
+    )
+    return answer.stdout.decode(errors="replace")
+
+
+@functools.cache
+def _find_guard() -> tuple[str, ...]:
+    """A command that has the kernel kill what it starts when the parent dies; () where there is none."""
+    setpriv = shutil.which("setpriv")
+    true = shutil.which("true")
+    if sys.platform != "linux" or setpriv is None or true is None:
+        return ()
+    guard = (setpriv, "--pdeathsig", "KILL", "--")
+    works = subprocess.run([*guard, true], stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    return guard if works.returncode == 0 else ()
+
+
+class FfmpegProcess:
+    """A running ffmpeg. Used as ``async with``: leaving the block ends it, and no process stays behind."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+        self._lines: deque[str] = deque(maxlen=STDERR_LINES)
+        self._listening = asyncio.create_task(self._listen())
+
+    @classmethod
+    async def start(
+        cls, ffmpeg: Ffmpeg, arguments: Sequence[str], *, feed: bool = False, pass_fds: Sequence[int] = ()
+    ) -> Self:
+        """``arguments`` follow the program's name. ``feed``: `write` goes to its standard input."""
+        process = await asyncio.create_subprocess_exec(
+            *ffmpeg.guard,
+            ffmpeg.path,
+            *arguments,
+            stdin=asyncio.subprocess.PIPE if feed else asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            limit=PIPE_LIMIT_BYTES,
+            pass_fds=tuple(pass_fds),
+        )
+        return cls(process)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def stderr(self) -> tuple[str, ...]:
+        """The last lines that it wrote about its work."""
+        return tuple(self._lines)
+
+    async def read(self) -> bytes:
+        """The next output, as soon as there is any; b"" at its end."""
+        assert self._process.stdout is not None
+        return await self._process.stdout.read(READ_BYTES)
+
+    async def write(self, data: bytes) -> None:
+        """Feed the input; waits while ffmpeg does not keep up. Raises BrokenPipeError when it has ended."""
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(data)
+            await self._process.stdin.drain()
+        except ConnectionResetError as error:
+            raise BrokenPipeError from error
+
+    def end_input(self) -> None:
+        """Nothing more will be written: ffmpeg finishes what it has, and ends."""
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+
+    async def wait(self) -> int:
+        """The exit code, once it has ended and everything it wrote has been taken; below zero: the signal."""
+        code = await self._process.wait()
+        await self._listening
+        return code
+
+    async def stop(self) -> None:
+        """End it, gently first. Returns when the process is gone."""
+        self.end_input()
+        ending = asyncio.create_task(self._end())
+        # A caller that is itself being cancelled must still leave no process behind.
+        while not ending.done():
+            try:
+                await asyncio.shield(ending)
+            except asyncio.CancelledError:
+                self._kill()
+                await asyncio.wait({ending})
+                raise
+
+    async def _end(self) -> None:
+        emptying = asyncio.create_task(self._drain())
+        with suppress(ProcessLookupError):
+            if self._process.returncode is None:
+                self._process.terminate()
+        try:
+            async with asyncio.timeout(GRACE_S):
+                await self._process.wait()
+        except TimeoutError:
+            self._kill()
+        await emptying
+        await self.wait()
+
+    def _kill(self) -> None:
+        with suppress(ProcessLookupError):
+            if self._process.returncode is None:
+                self._process.kill()
+
+    async def _drain(self) -> None:
+        """Empty the output, so that ffmpeg is not stuck writing to it."""
+        while await self.read():
+            pass
+
+    async def _listen(self) -> None:
+        assert self._process.stderr is not None
+        rest = b""
+        while data := await self._process.stderr.read(READ_BYTES):
+            *lines, rest = (rest + data).replace(b"\r", b"\n").split(b"\n")
+            rest = rest[-STDERR_LINE_CHARS:]
+            self._lines.extend(text for line in lines if (text := _text(line)))
+        if text := _text(rest):
+            self._lines.append(text)
+
+
+def _text(line: bytes) -> str:
+    return line[:STDERR_LINE_CHARS].decode(errors="replace").rstrip()

@@ -1,0 +1,96 @@
+"""What is in an input, as ``ffmpeg -i`` tells it: ffprobe does not come with the Python package's ffmpeg."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from gateway.ingest.complaints import plain_reason
+from gateway.ingest.errors import InputUnreadable
+from gateway.ingest.ffmpeg import Ffmpeg, FfmpegProcess
+from gateway.media.errors import CodecError, NoVideo
+
+COPYABLE_PIXELS = ("yuv420p", "yuvj420p")
+"""8 bit 4:2:0 is what browsers and televisions decode."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InputVideo:
+    """The first video stream; ``fps`` is None when ffmpeg cannot tell."""
+
+    codec: str
+    pixels: str = ""
+    fps: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InputAudio:
+    """The first audio stream."""
+
+    codec: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InputInfo:
+    """``duration_s`` is None for what has no end, ``bitrate_bps`` when it is not known."""
+
+    video: InputVideo
+    audio: InputAudio | None = None
+    duration_s: float | None = None
+    bitrate_bps: int | None = None
+
+
+_STREAM = re.compile(r"^\s*Stream #\d+:\d+.*?: (Video|Audio): (.*)$")
+_DURATION = re.compile(r"^\s*Duration: (\d+):(\d\d):(\d\d(?:\.\d+)?)")
+_BITRATE = re.compile(r"bitrate: (\d+) kb/s")
+_FPS = re.compile(r"([\d.]+)(k?) fps")
+_PIXELS = re.compile(r"\b(yuvj?\d+\w*|rgb\w*|bgr\w*|gray\w*|nv\d+|gbr\w*|pal8)\b")
+
+
+async def probe(ffmpeg: Ffmpeg, name: str, input_arguments: list[str]) -> InputInfo:
+    """Look into an input. Raises InputUnreadable, NoVideo, CodecError."""
+    arguments = ["-hide_banner", "-nostdin", *input_arguments]
+    async with await FfmpegProcess.start(ffmpeg, arguments) as process:
+        await process.wait()
+        return read_probe(name, process.stderr)
+
+
+def read_probe(name: str, lines: Iterable[str]) -> InputInfo:
+    """What ``ffmpeg -i`` said of the input called ``name``. Raises as `probe`."""
+    lines = list(lines)
+    streams = [match.groups() for line in lines if (match := _STREAM.match(line))]
+    if not streams:
+        raise InputUnreadable(f"{name} cannot be read: {plain_reason(lines)}. Choose another input.")
+    pictures = [text for kind, text in streams if kind == "Video" and "attached pic" not in text]
+    sounds = [text for kind, text in streams if kind == "Audio"]
+    if not pictures:
+        raise NoVideo(f"{name} has no video. Sound alone cannot be broadcast yet: choose an input with a picture.")
+    video = _read_video(pictures[0])
+    if video.codec in ("none", "unknown"):
+        raise CodecError(f"ffmpeg does not know the video codec of {name}. Convert it to H.264 first.")
+    return InputInfo(
+        video=video,
+        audio=InputAudio(codec=_codec(sounds[0])) if sounds else None,
+        duration_s=_read_duration(lines),
+        bitrate_bps=_read_bitrate(lines),
+    )
+
+
+def _codec(text: str) -> str:
+    return re.split(r"[\s,(]", text, maxsplit=1)[0]
+
+
+def _read_video(text: str) -> InputVideo:
+    pixels = _PIXELS.search(text)
+    rate = _FPS.search(text)
+    fps = float(rate[1]) * (1000 if rate[2] else 1) if rate else None
+    return InputVideo(codec=_codec(text), pixels=pixels[1] if pixels else "", fps=fps if fps and fps <= 240 else None)
+
+
+def _read_duration(lines: Iterable[str]) -> float | None:
+    found = next((match for line in lines if (match := _DURATION.match(line))), None)
+    return int(found[1]) * 3600 + int(found[2]) * 60 + float(found[3]) if found else None
+
+
+def _read_bitrate(lines: Iterable[str]) -> int | None:
+    found = next((match for line in lines if (match := _BITRATE.search(line))), None)
+    return int(found[1]) * 1000 if found else None

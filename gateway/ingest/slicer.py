@@ -1,0 +1,142 @@
+"""Groups parts into pieces: a part of picture, with the parts of sound that came since the part of picture before.
+
+A segment begins at a key frame, but only once the segment before has lasted as long as it should: an input with many
+key frames does not get many tiny segments, and the segments' numbers never run ahead of the clock that they started
+from. A segment without a key frame goes on for as long as its index has numbers.
+"""
+
+from dataclasses import dataclass
+
+from gateway.ingest.capture_clock import CaptureClock
+from gateway.ingest.numbering import Numbering
+from gateway.media.errors import MediaError, NoVideo
+from gateway.media.parts import InitSegment, Part, TrackInfo
+from gateway.media.payload import PARTS_MAX, PieceSlice, pack
+
+HELD_MAX = 128
+"""Parts of picture that wait at the start until the capture clock has settled."""
+INDEX_MAX = 0xFFFF
+SHORT_BY_US = 5_000
+"""Rounding of timestamps does not make a segment too short."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlicedPiece:
+    """What the swarm spreads. ``key``: a segment and so a viewer can start here. Times are of the first frame."""
+
+    number: int
+    epoch: int
+    key: bool
+    capture_us: int
+    duration_us: int
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _Cut:
+    """One piece to be: its parts, and where its picture begins and ends in media time."""
+
+    key: bool
+    media_us: int
+    duration_us: int
+    parts: tuple[Part, ...]
+
+
+class Slicer:
+    """Slices one epoch, from its init segment to its end. The wall clock is passed in, in microseconds."""
+
+    def __init__(self, init: InitSegment, numbering: Numbering, *, segment_s: float) -> None:
+        """Raises NoVideo. The numbering has begun this epoch."""
+        if init.lead.kind != "video":
+            raise NoVideo("There is no video in this input. Sound alone cannot be broadcast yet.")
+        self._init = init
+        self._lead = init.lead
+        self._numbering = numbering
+        self._segment_us = round(segment_s * 1e6) - SHORT_BY_US
+        self._clock = CaptureClock()
+        self._sound: list[Part] = []
+        self._held: list[_Cut] = []
+        self._segment_start_us: int | None = None
+        self._numbering.begin_segment()
+
+    def add(self, part: Part, arrival_us: int) -> list[SlicedPiece]:
+        """The pieces that this part completes. Raises MediaError when sound comes without end and without picture."""
+        if part.track != self._lead.track:
+            self._add_sound(part)
+            return []
+        cut = self._cut(part)
+        if cut is None:
+            return []
+        self._clock.observe(arrival_us, cut.media_us + cut.duration_us)
+        self._held.append(cut)
+        settled = self._clock.settled(arrival_us) or len(self._held) >= HELD_MAX
+        return self._release() if settled else []
+
+    def finish(self) -> list[SlicedPiece]:
+        """What is left at the end of the input, so that none of its picture and sound is lost."""
+        if self._sound and (self._held or self._segment_start_us is not None):
+            self._held.append(self._last_sound())
+        return self._release()
+
+    def _add_sound(self, part: Part) -> None:
+        if len(self._sound) >= PARTS_MAX - 1:
+            if self._segment_start_us is not None or self._held:
+                raise MediaError("The picture of this input has stopped, only sound still comes.")
+            self._sound.pop(0)  # sound from before the first picture
+        self._sound.append(part)
+
+    def _cut(self, part: Part) -> _Cut | None:
+        """The piece that ends with this part of picture; None before the first key frame."""
+        media_us = _us(part.decode_time, self._lead)
+        if self._segment_start_us is None and not part.key:
+            self._sound.clear()
+            return None
+        start = self._starts_segment(part, media_us)
+        if start:
+            self._segment_start_us = media_us
+        parts = (part, *self._sound)
+        self._sound.clear()
+        return _Cut(key=start, media_us=media_us, duration_us=_us(part.duration, self._lead), parts=parts)
+
+    def _starts_segment(self, part: Part, media_us: int) -> bool:
+        if not part.key or self._segment_start_us is None:
+            return part.key
+        return media_us < self._segment_start_us or media_us - self._segment_start_us >= self._segment_us
+
+    def _last_sound(self) -> _Cut:
+        first = self._sound[0]
+        track = self._init.track(first.track) or self._lead
+        duration_us = sum(_us(part.duration, track) for part in self._sound if part.track == first.track)
+        parts = tuple(self._sound)
+        self._sound.clear()
+        return _Cut(key=False, media_us=_us(first.decode_time, track), duration_us=duration_us, parts=parts)
+
+    def _release(self) -> list[SlicedPiece]:
+        pieces = [self._number(cut) for cut in self._held]
+        self._held.clear()
+        return pieces
+
+    def _number(self, cut: _Cut) -> SlicedPiece:
+        numbering = self._numbering
+        if cut.key:
+            numbering.begin_segment()
+        if numbering.index > INDEX_MAX:
+            raise MediaError("No key frame for hours: send key frames more often, every 1 to 2 seconds is good.")
+        content = PieceSlice(
+            segment=numbering.segment,
+            index=numbering.index,
+            discontinuity=numbering.discontinuity,
+            parts=cut.parts,
+        )
+        return SlicedPiece(
+            number=numbering.take(),
+            epoch=numbering.epoch,
+            key=cut.key,
+            capture_us=self._clock.capture_us(cut.media_us),
+            duration_us=cut.duration_us,
+            payload=pack(content),
+        )
+
+
+def _us(ticks: int, track: TrackInfo) -> int:
+    return ticks * 1_000_000 // track.timescale

@@ -1,0 +1,112 @@
+"""Segments of the live window, and the bytes that players get of them.
+
+A slot is one piece's place in its segment: filled for good, or a gap for good. Playlists count slots as parts.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from gateway.media.hls import PartLine, SegmentLine
+from gateway.media.muxing import mux_buffers
+from gateway.media.parts import Buffer, InitSegment, Part
+
+
+@dataclass(frozen=True, kw_only=True)
+class Slot:
+    """One piece in its place: its parts by track, none for a gap. ``duration_s`` is that of the lead track.
+
+    ``tracks`` and ``durations_s`` have the same keys: track_IDs.
+    """
+
+    duration_s: float
+    key: bool = False
+    tracks: Mapping[int, Sequence[Part]] = field(default_factory=dict)
+    durations_s: Mapping[int, float] = field(default_factory=dict)
+
+    @property
+    def gap(self) -> bool:
+        return not self.tracks
+
+    @property
+    def size_bytes(self) -> int:
+        """Of the media itself, all tracks."""
+        return sum(len(part.data) for parts in self.tracks.values() for part in parts)
+
+    @cached_property
+    def muxed(self) -> tuple[Buffer, ...]:
+        """All tracks as one stream, made once and on demand; none for a gap."""
+        parts = [part for of_track in self.tracks.values() for part in of_track]
+        return tuple(mux_buffers(parts)) if parts else ()
+
+    def buffers(self, track: int | None) -> Sequence[Buffer]:
+        """What a player gets: of one track, or of all for None. Empty when nothing is here."""
+        return self.muxed if track is None else tuple(part.data for part in self.tracks.get(track, ()))
+
+    def line(self, track: int | None, *, audio: bool) -> PartLine:
+        """The slot in the playlist of a track, or of all."""
+        if track is None:
+            return PartLine(duration_s=self.duration_s, independent=self.key, gap=self.gap)
+        return PartLine(
+            duration_s=self.durations_s.get(track, self.duration_s),
+            independent=self.key or audio,
+            gap=track not in self.tracks,
+        )
+
+
+def gap_slot(duration_s: float) -> Slot:
+    """The place of a piece that never came."""
+    return Slot(duration_s=duration_s)
+
+
+@dataclass(slots=True, kw_only=True)
+class Segment:
+    """Slots from one key frame to the next. ``capture_us`` is the wall clock of its first frame.
+
+    ``outage_s`` is the length of a segment of which no piece came.
+    """
+
+    msn: int
+    epoch: int
+    discontinuity: int
+    capture_us: int
+    init: InitSegment
+    slots: list[Slot] = field(default_factory=list)
+    complete: bool = False
+    outage_s: float = 0.0
+    _lines: dict[int | None, SegmentLine] = field(default_factory=dict)
+
+    @property
+    def duration_s(self) -> float:
+        return sum(slot.duration_s for slot in self.slots) or self.outage_s
+
+    @property
+    def size_bytes(self) -> int:
+        """Of the media itself, all tracks."""
+        return sum(slot.size_bytes for slot in self.slots)
+
+    def buffers(self, track: int | None) -> list[Buffer]:
+        """All that is here of the segment."""
+        return [buffer for slot in self.slots for buffer in slot.buffers(track)]
+
+    def line(self, track: int | None) -> SegmentLine:
+        """The segment in the playlist of a track, or of all; remembered once it is complete."""
+        known = self._lines.get(track)
+        if known is not None:
+            return known
+        info = None if track is None else self.init.track(track)
+        audio = info is not None and info.kind == "audio"
+        parts = tuple(slot.line(track, audio=audio) for slot in self.slots)
+        line = SegmentLine(
+            msn=self.msn,
+            epoch=self.epoch,
+            discontinuity=self.discontinuity,
+            date_us=self.capture_us,
+            duration_s=sum(part.duration_s for part in parts) or self.outage_s,
+            parts=parts,
+            complete=self.complete,
+            gap=all(part.gap for part in parts),
+        )
+        if self.complete:
+            self._lines[track] = line
+        return line

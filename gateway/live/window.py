@@ -1,0 +1,269 @@
+"""The live window: where the swarm's pieces and the players' requests meet.
+
+The swarm's side only calls `set_description`, `add_piece`, `lose_piece`, `end` and `close`, which never wait. The
+players' side reads playlists and bytes, and waits for what is to come. A playlist is rendered at most once for each
+change of the window, and all who ask get the same bytes. Used from one event loop only.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+
+from gateway.live.order import Piece, PieceOrder
+from gateway.live.segments import Segment
+from gateway.live.timeline import SLOTS_MAX, EpochMedia, Timeline, make_slot
+from gateway.live.waiting import Waiters
+from gateway.media.description import MediaDescription
+from gateway.media.errors import MediaError
+from gateway.media.fragments import read_fragment
+from gateway.media.hls import (
+    Rhythm,
+    plan_rhythm,
+    render_low_latency,
+    render_muxed_index,
+    render_plain,
+    render_tracks_index,
+)
+from gateway.media.parts import Buffer, InitSegment, TrackInfo
+from gateway.media.payload import PieceSlice
+from gateway.media.tracks import read_init, track_init
+
+WINDOW_S = 24.0
+EPOCHS_MAX = 8
+"""Descriptions kept; one for each restart of the encoder that the window may still show, and what is to come."""
+PLAIN_SEGMENTS = 6
+"""Segments of the ordinary playlist: some players start at its beginning, others three segments from its end."""
+PLAIN_SEGMENTS_MIN = 3
+CAPTURE_US_MAX = 253_402_300_799_000_000
+"""The end of the year 9999, the last that a playlist's date can say."""
+OPENING_PART_EXCESS = 1.5
+"""How far the first piece's parts may move PART-TARGET: a broken one must not set it for good."""
+
+
+class LiveWindow:
+    """The last ``window_s`` seconds of a stream, as playlists, segments and parts. ``clock`` gives seconds."""
+
+    def __init__(self, window_s: float = WINDOW_S, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._order = PieceOrder()
+        self._timeline = Timeline(window_s)
+        self._waiters = Waiters()
+        self._descriptions: dict[int, tuple[MediaDescription, InitSegment]] = {}
+        self._epochs: dict[int, EpochMedia] = {}
+        self._rhythm: Rhythm | None = None
+        self._rendered: dict[str, bytes] = {}
+        self._ended = False
+        self._closed = False
+
+    # The swarm's side
+
+    def set_description(self, epoch: int, description: MediaDescription) -> None:
+        """What pieces of this epoch are made of; the first one given for an epoch counts. Raises MediaError."""
+        if epoch in self._descriptions:
+            return
+        self._descriptions[epoch] = (description, read_init(description.init))
+        self._ended = False
+        if len(self._descriptions) > EPOCHS_MAX:
+            oldest = min(self._descriptions)
+            del self._descriptions[oldest]
+            self._epochs.pop(oldest, None)
+        self._release()
+
+    def add_piece(self, number: int, epoch: int, capture_us: int, duration_us: int, content: PieceSlice) -> None:
+        """Take in a piece, in whatever order it comes. Raises MediaError when it is damaged, and keeps nothing."""
+        if self._ended:
+            return
+        if not 0 <= capture_us <= CAPTURE_US_MAX or content.index >= SLOTS_MAX:
+            raise MediaError("A piece from an impossible time or place.")
+        for part in content.parts:
+            if read_fragment(part.data).track != part.track:
+                raise MediaError("A piece whose table names another track than its part.")
+        piece = Piece(number=number, epoch=epoch, capture_us=capture_us, duration_us=duration_us, content=content)
+        if self._order.add(piece):
+            self._release()
+
+    def lose_piece(self, number: int) -> None:
+        """This piece will never come: those behind it need not wait."""
+        self._order.lose(number)
+        self._release()
+
+    def end(self) -> None:
+        """The broadcast is over, until an epoch begins anew."""
+        self._ended = True
+        self._timeline.finish()
+        self._rendered.clear()
+        self._waiters.give_up()
+
+    def close(self) -> None:
+        """Nobody will feed this window any more: let all who wait go."""
+        self._closed = True
+        self._waiters.give_up()
+
+    # The players' side
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is a part to play."""
+        return self._timeline.last is not None
+
+    @property
+    def rhythm(self) -> Rhythm:
+        """What the playlists promise. Only once the window is open."""
+        assert self._rhythm is not None
+        return self._rhythm
+
+    @property
+    def tracks(self) -> tuple[TrackInfo, ...]:
+        """The tracks of the newest segment; none before the window is open."""
+        last = self._timeline.last
+        return last.init.tracks if last else ()
+
+    @property
+    def hint(self) -> tuple[int, int]:
+        """The segment and part that the playlists announce as the next. Only once the window is open."""
+        return self._timeline.hint()
+
+    def has(self, msn: int, part: int | None) -> bool:
+        """Whether the part or a later one is here; without ``part``: whether the segment is whole."""
+        return self._timeline.newest >= _place(msn, part)
+
+    def is_beyond(self, msn: int, part: int | None) -> bool:
+        """Whether that is too far in the future to be waited for: rfc8216bis section 6.2.5.2."""
+        if self._ended:
+            return False
+        newest_msn, newest_part = self._timeline.newest
+        # The newest segment is still growing: the last one with a line of its own is that before.
+        if msn > newest_msn + 1:
+            return True
+        return msn == newest_msn and part is not None and part > newest_part + self.rhythm.advance_parts
+
+    async def wait_for(self, msn: int, part: int | None, timeout_s: float) -> bool:
+        """Wait until ``has(msn, part)``. False after ``timeout_s``, or when nothing more will come."""
+        if self.has(msn, part) or self._ended or self._closed:
+            return self.has(msn, part)
+        return await self._waiters.wait(_place(msn, part), timeout_s)
+
+    async def wait_open(self, timeout_s: float) -> bool:
+        """Wait for the first part."""
+        return await self.wait_for(0, 0, timeout_s)
+
+    async def wait_plain(self, timeout_s: float) -> bool:
+        """Wait until there are enough whole segments for ordinary players; True when there is one at least."""
+        first = self._timeline.listed()[0].msn
+        await self.wait_for(first + PLAIN_SEGMENTS_MIN - 1, None, timeout_s)
+        return bool(self._whole())
+
+    def playlist(self, track: int | None) -> bytes:
+        """The low-latency media playlist of a track, or of all in one. Only once the window is open."""
+        return self._remember(
+            f"low latency {track}",
+            lambda: render_low_latency(
+                [segment.line(track) for segment in self._timeline.listed()],
+                rhythm=self.rhythm,
+                track=track,
+                hint=self.hint,
+                ended=self._ended,
+            ),
+        )
+
+    def plain_playlist(self) -> bytes:
+        """The ordinary media playlist. Only when there is a whole segment."""
+        return self._remember(
+            "plain",
+            lambda: render_plain(
+                [segment.line(None) for segment in self._whole()[-PLAIN_SEGMENTS:]],
+                target_duration_s=self.rhythm.target_duration_s,
+                ended=self._ended,
+            ),
+        )
+
+    def index(self) -> bytes:
+        """The multivariant playlist of the muxed variant. Only once the window is open."""
+        bandwidth = self._timeline.bandwidth()
+        return render_muxed_index(self.tracks, bandwidth=bandwidth, frame_rate=self._frame_rate()).encode()
+
+    def tracks_index(self) -> bytes:
+        """The multivariant playlist with separate audio. Only once the window is open."""
+        bandwidth = self._timeline.bandwidth()
+        return render_tracks_index(self.tracks, bandwidth=bandwidth, frame_rate=self._frame_rate()).encode()
+
+    def init(self, epoch: int, track: int | None) -> bytes | None:
+        """An epoch's init segment, of one track or of all; None when there is none."""
+        known = self._descriptions.get(epoch)
+        if known is None or track is None:
+            return known[1].data if known else None
+        return track_init(known[1].data, track) if known[1].track(track) else None
+
+    def segment(self, msn: int, track: int | None) -> Sequence[Buffer]:
+        """A whole segment's bytes; empty when it is not here."""
+        segment = self._timeline.get(msn)
+        return segment.buffers(track) if segment is not None and segment.complete else ()
+
+    def part(self, msn: int, index: int, track: int | None) -> Sequence[Buffer]:
+        """A part's bytes; empty when it is not here."""
+        segment = self._timeline.get(msn)
+        inside = segment is not None and 0 <= index < len(segment.slots)
+        return segment.slots[index].buffers(track) if segment is not None and inside else ()
+
+    def _release(self) -> None:
+        """Let in what is in order now."""
+        changed = False
+        for arrival in self._order.take(self._descriptions, self._clock()):
+            media = self._media(arrival.piece)
+            changed = self._timeline.append(arrival, media) or changed
+        if changed:
+            self._rendered.clear()
+            self._waiters.reach(self._timeline.newest)
+
+    def _media(self, piece: Piece) -> EpochMedia:
+        known = self._epochs.get(piece.epoch)
+        if known is not None:
+            return known
+        description, init = self._descriptions[piece.epoch]
+        self._rhythm = _plan(description, init, piece, self._rhythm)
+        media = EpochMedia(
+            epoch=piece.epoch,
+            init=init,
+            rhythm=self._rhythm,
+            slots_usual=max(1, round(description.segment_target_s / description.part_target_s)),
+        )
+        self._epochs[piece.epoch] = media
+        return media
+
+    def _whole(self) -> list[Segment]:
+        return [segment for segment in self._timeline.listed() if segment.complete]
+
+    def _frame_rate(self) -> float:
+        """Frames a second of the newest part that has a picture; 0 without one."""
+        last = self._timeline.last
+        assert last is not None
+        lead = last.init.lead
+        slot = next((slot for slot in reversed(last.slots) if slot.tracks), None)
+        if lead.kind != "video" or slot is None or not slot.duration_s:
+            return 0.0
+        frames = sum(read_fragment(part.data).samples for part in slot.tracks[lead.track])
+        return frames / slot.duration_s
+
+    def _remember(self, name: str, render: Callable[[], str]) -> bytes:
+        known = self._rendered.get(name)
+        if known is None:
+            known = self._rendered[name] = render().encode()
+        return known
+
+
+def _place(msn: int, part: int | None) -> tuple[int, int]:
+    """A segment is whole when the first part of the next one is here."""
+    return (msn + 1, 0) if part is None else (msn, part)
+
+
+def _plan(description: MediaDescription, init: InitSegment, piece: Piece, before: Rhythm | None) -> Rhythm:
+    """The playlists' promise; a later epoch may only raise it, at its discontinuity."""
+    slot = make_slot(piece, init)
+    longest_s = max(slot.durations_s.values()) if slot else 0.0
+    longest_s = min(longest_s, OPENING_PART_EXCESS * description.part_target_s)
+    plan = plan_rhythm(description.part_target_s, description.segment_target_s, longest_s)
+    if before is None:
+        return plan
+    return Rhythm(
+        target_duration_s=max(plan.target_duration_s, before.target_duration_s),
+        part_target_s=max(plan.part_target_s, before.part_target_s),
+    )

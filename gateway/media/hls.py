@@ -1,0 +1,255 @@
+"""HLS playlists as text: RFC 8216, and its second edition (rfc8216bis) for the low-latency tags.
+
+Pure rendering: what is in a playlist, and when, is the live window's business. All URLs are relative.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from gateway.media.parts import TrackInfo
+
+LOW_LATENCY_VERSION = 9
+PLAIN_VERSION = 7
+
+MUXED = "muxed"
+"""The folder of the segments that hold all tracks."""
+
+HOLD_BACK_PARTS = 3
+HOLD_BACK_TARGETS = 3
+"""The least that is allowed (rfc8216bis section 4.4.3.8); a player may stay further back."""
+
+PART_TARGET_MARGIN = 1.1
+"""Parts end on whole frames and audio packets, and so come out longer than aimed at. No part but a segment's last
+may be shorter than 85 % of PART-TARGET (section 4.4.4.9): the aim is 91 % of it."""
+
+AIM_TOLERANCE_S = 0.05
+"""A segment may be that much longer than the broadcaster's aim before TARGETDURATION grows by a second. The standard
+rounds each EXTINF to whole seconds before it compares (section 4.4.3.1), so half a second more is left."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartLine:
+    """A partial segment. ``independent``: it starts with a key frame. ``gap``: it will never be there."""
+
+    duration_s: float
+    independent: bool
+    gap: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SegmentLine:
+    """A segment, whole or still growing (then without a line of its own).
+
+    ``discontinuity`` is its discontinuity sequence number, ``date_us`` the capture time of its first frame, ``gap``
+    that nothing of it is here.
+    """
+
+    msn: int
+    epoch: int
+    discontinuity: int
+    date_us: int
+    duration_s: float
+    parts: tuple[PartLine, ...]
+    complete: bool
+    gap: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rhythm:
+    """The lengths that a playlist promises for its whole life: whole seconds, and seconds."""
+
+    target_duration_s: int
+    part_target_s: float
+
+    @property
+    def reload_timeout_s(self) -> float:
+        """How long a request may be held (rfc8216bis section 6.2.5.2)."""
+        return 3.0 * self.target_duration_s
+
+    @property
+    def advance_parts(self) -> int:
+        """The Advance Part Limit of rfc8216bis section 6.2.5.2."""
+        return math.ceil(3 / self.part_target_s) if self.part_target_s < 1 else 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bandwidth:
+    """Bits per second: of the largest segment, and of all."""
+
+    peak_bps: int
+    average_bps: int
+
+
+def plan_rhythm(part_target_s: float, segment_target_s: float, longest_part_s: float) -> Rhythm:
+    """The promise for a stream, from what its broadcaster aims at and the longest part of its first piece."""
+    part_s = max(part_target_s * PART_TARGET_MARGIN, longest_part_s)
+    return Rhythm(
+        target_duration_s=max(1, math.ceil(segment_target_s - AIM_TOLERANCE_S), math.ceil(part_s)),
+        part_target_s=math.ceil(part_s * 1000 - 1e-6) / 1000,
+    )
+
+
+def render_low_latency(
+    segments: Sequence[SegmentLine], *, rhythm: Rhythm, track: int | None, hint: tuple[int, int], ended: bool
+) -> str:
+    """A media playlist with parts (rfc8216bis section 4.4); ``hint`` is the segment and part to come next.
+
+    Parts are listed from three target durations before the end on, as section 6.2.2 asks.
+    """
+    target_s = rhythm.target_duration_s
+    lines = [
+        "#EXTM3U",
+        f"#EXT-X-VERSION:{LOW_LATENCY_VERSION}",
+        f"#EXT-X-TARGETDURATION:{target_s}",
+        _control_line(rhythm),
+        f"#EXT-X-PART-INF:PART-TARGET={_seconds(rhythm.part_target_s)}",
+        *_sequence_lines(segments),
+    ]
+    folder = _folder(track)
+    left_s = sum(segment.duration_s for segment in segments)
+    previous: SegmentLine | None = None
+    for segment in segments:
+        lines += _context_lines(segment, previous, track)
+        # The segment in which the limit lies keeps all its parts: half a list helps nobody.
+        left_s -= segment.duration_s
+        if left_s < 3 * target_s:
+            lines += _part_lines(segment, folder, rhythm.part_target_s)
+        lines += _segment_lines(segment, folder)
+        previous = segment
+    lines.append("#EXT-X-ENDLIST" if ended else _hint_line(folder, hint))
+    return "\n".join(lines) + "\n"
+
+
+def render_plain(
+    segments: Sequence[SegmentLine], *, target_duration_s: int, track: int | None = None, ended: bool = False
+) -> str:
+    """A media playlist of whole segments for players of RFC 8216."""
+    lines = [
+        "#EXTM3U",
+        f"#EXT-X-VERSION:{PLAIN_VERSION}",
+        f"#EXT-X-TARGETDURATION:{target_duration_s}",
+        *_sequence_lines(segments),
+    ]
+    previous: SegmentLine | None = None
+    for segment in segments:
+        lines += _context_lines(segment, previous, track)
+        lines += _segment_lines(segment, _folder(track))
+        previous = segment
+    if ended:
+        lines.append("#EXT-X-ENDLIST")
+    return "\n".join(lines) + "\n"
+
+
+def render_muxed_index(tracks: Sequence[TrackInfo], *, bandwidth: Bandwidth, frame_rate: float) -> str:
+    """A multivariant playlist with one variant, which holds all tracks."""
+    variant = _variant_line(tracks, bandwidth, frame_rate, "")
+    return _render_index([variant, f"{MUXED}.m3u8"])
+
+
+def render_tracks_index(tracks: Sequence[TrackInfo], *, bandwidth: Bandwidth, frame_rate: float) -> str:
+    """A multivariant playlist with the audio tracks in a group of their own (RFC 8216 section 4.3.4.1)."""
+    videos = [track for track in tracks if track.kind == "video"]
+    audios = [track for track in tracks if track.kind == "audio"]
+    if not videos:
+        return _render_index([_variant_line(audios[:1], bandwidth, frame_rate, ""), _track_uri(audios[0].track)])
+    group = ',AUDIO="audio"' if audios else ""
+    media = [_audio_line(audio, number) for number, audio in enumerate(audios)]
+    variant = _variant_line([*videos[:1], *audios], bandwidth, frame_rate, group)
+    return _render_index([*media, variant, _track_uri(videos[0].track)])
+
+
+def init_uri(epoch: int, track: int | None) -> str:
+    """Where an epoch's init segment is, relative to the playlists."""
+    return f"init-{epoch}.mp4" if track is None else f"init-{epoch}-{track}.mp4"
+
+
+def _render_index(lines: list[str]) -> str:
+    head = ["#EXTM3U", f"#EXT-X-VERSION:{LOW_LATENCY_VERSION}", "#EXT-X-INDEPENDENT-SEGMENTS"]
+    return "\n".join([*head, *lines]) + "\n"
+
+
+def _variant_line(tracks: Sequence[TrackInfo], bandwidth: Bandwidth, frame_rate: float, group: str) -> str:
+    codecs = ",".join(dict.fromkeys(track.codec for track in tracks))
+    line = f"#EXT-X-STREAM-INF:BANDWIDTH={bandwidth.peak_bps},AVERAGE-BANDWIDTH={bandwidth.average_bps}"
+    line += f',CODECS="{codecs}"'
+    video = next((track for track in tracks if track.kind == "video"), None)
+    if video is not None:
+        line += f",RESOLUTION={video.width}x{video.height}"
+        line += f",FRAME-RATE={frame_rate:.3f}" if frame_rate else ""
+    return line + group
+
+
+def _audio_line(audio: TrackInfo, number: int) -> str:
+    known = audio.language != "und"
+    name = audio.language if known else f"Audio {number + 1}"
+    language = f',LANGUAGE="{audio.language}"' if known else ""
+    default = "YES" if number == 0 else "NO"
+    return (
+        f'#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="audio",NAME="{name}"{language},DEFAULT={default},AUTOSELECT=YES'
+        f',CHANNELS="{audio.channels}",URI="{_track_uri(audio.track)}"'
+    )
+
+
+def _track_uri(track: int) -> str:
+    return f"{_folder(track)}.m3u8"
+
+
+def _folder(track: int | None) -> str:
+    return MUXED if track is None else f"track-{track}"
+
+
+def _control_line(rhythm: Rhythm) -> str:
+    part_hold_back_s = _seconds(HOLD_BACK_PARTS * rhythm.part_target_s)
+    hold_back_s = HOLD_BACK_TARGETS * rhythm.target_duration_s
+    return f"#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES,PART-HOLD-BACK={part_hold_back_s},HOLD-BACK={hold_back_s}"
+
+
+def _sequence_lines(segments: Sequence[SegmentLine]) -> list[str]:
+    first = segments[0]
+    return [f"#EXT-X-MEDIA-SEQUENCE:{first.msn}", f"#EXT-X-DISCONTINUITY-SEQUENCE:{first.discontinuity}"]
+
+
+def _context_lines(segment: SegmentLine, previous: SegmentLine | None, track: int | None) -> list[str]:
+    """What stands before a segment's parts: discontinuity, init segment, date."""
+    lines = []
+    if previous is not None and segment.discontinuity != previous.discontinuity:
+        lines.append("#EXT-X-DISCONTINUITY")
+    if previous is None or segment.epoch != previous.epoch:
+        lines.append(f'#EXT-X-MAP:URI="{init_uri(segment.epoch, track)}"')
+    lines.append(f"#EXT-X-PROGRAM-DATE-TIME:{_date(segment.date_us)}")
+    return lines
+
+
+def _part_lines(segment: SegmentLine, folder: str, part_target_s: float) -> list[str]:
+    lines = []
+    for index, part in enumerate(segment.parts):
+        # PART-TARGET may not change and no part may exceed it: a rare longer one is understated.
+        line = f"#EXT-X-PART:DURATION={_seconds(min(part.duration_s, part_target_s))}"
+        line += f',URI="{folder}/{segment.msn}.{index}.m4s"'
+        line += ",INDEPENDENT=YES" if part.independent and not part.gap else ""
+        lines.append(line + (",GAP=YES" if part.gap else ""))
+    return lines
+
+
+def _segment_lines(segment: SegmentLine, folder: str) -> list[str]:
+    if not segment.complete:
+        return []
+    gap = ["#EXT-X-GAP"] if segment.gap else []
+    return [*gap, f"#EXTINF:{segment.duration_s:.5f},", f"{folder}/{segment.msn}.m4s"]
+
+
+def _hint_line(folder: str, hint: tuple[int, int]) -> str:
+    msn, part = hint
+    return f'#EXT-X-PRELOAD-HINT:TYPE=PART,URI="{folder}/{msn}.{part}.m4s"'
+
+
+def _seconds(value: float) -> str:
+    return f"{value:.5f}".rstrip("0").rstrip(".")
+
+
+def _date(time_us: int) -> str:
+    """RFC 3339 in UTC, to the millisecond."""
+    moment = datetime.fromtimestamp(time_us // 1_000_000, UTC)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{time_us // 1000 % 1000:03d}Z"
