@@ -1,13 +1,15 @@
 """Puts the gateway together: settings in, an ASGI application out. The only place that knows all the parts.
 
-    Gateway   what one process runs: the node and its driver, the channels, the ingest
-    web_app   the HTTP side of a gateway; its lifespan starts and stops it
+Gateway      what one process runs: the node and its driver, the channels, the ingest
+web_app      the HTTP side of a gateway; its lifespan starts and stops it
+create_app   both at once
 """
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, closing, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
 from fastapi import FastAPI
 from pydantic import BaseModel
@@ -17,20 +19,21 @@ from gateway.audience import Audience, AudienceCounter
 from gateway.channels import Channels
 from gateway.errors import CannotStart
 from gateway.ingest.desk import IngestDesk
-from gateway.ingest.keys import IngestKeys
+from gateway.ingest.keys import IngestKeys, KeyEntry
+from gateway.ingest.sources import Encoding
 from gateway.key_files import peer_key
-from gateway.membership import Membership, quic_membership
-from gateway.on_air import Studio
+from gateway.membership import ANY_HOST, quic_membership
+from gateway.on_air import OnAir, Studio
 from gateway.origins import Origins
+from gateway.problems import Problem
 from gateway.routes.api import api_router
 from gateway.routes.hls import hls_router
 from gateway.routes.ingest import ingest_router
 from gateway.routes.web import web_router
 from gateway.settings import Settings
 from swarm.errors import LinkError
+from swarm.identity import Identity
 from swarm.link import parse_link
-
-ANY_HOST = ("0.0.0.0", "::")  # noqa: S104 - compared with, not bound to
 
 
 class Health(BaseModel):
@@ -45,34 +48,116 @@ class Gateway:
     """What one process runs. Nothing is opened before ``running``."""
 
     def __init__(self, settings: Settings) -> None:
+        """Raises CannotStart when a link in the settings, the peer's key or the ingest keys cannot be read."""
         self.settings = settings
+        keys = IngestKeys(keys_path(settings))
         self.audience = Audience()
         self._key = peer_key(settings.data_dir)
-        self.membership: Membership = quic_membership(settings, self._key.identity)
-        self.channels = Channels(
-            self.membership, window_s=settings.window_s, idle_leave_s=settings.idle_leave_s
-        )
+        self.membership = quic_membership(settings, self._key.identity)
+        self.channels = Channels(self.membership, window_s=settings.window_s, idle_leave_s=settings.idle_leave_s)
         self.studio = Studio(self.membership, self.channels)
+        self.desk = IngestDesk(
+            keys,
+            self._on_air,
+            encoding=encoding_of(settings),
+            idle_s=settings.ingest_idle_s,
+            linger_s=settings.ingest_linger_s,
+        )
         for text in settings.links:
             self._add(text)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """From opening the UDP socket to the last good-bye. Raises CannotStart."""
-        with closing(self._key):
+        async with AsyncExitStack() as stack:
+            stack.callback(self._key.close)
+            stack.push_async_callback(self.membership.stop)
             await self.membership.start()
+            stack.callback(self.channels.close)
+            stack.callback(self.desk.close)
             sweeper = asyncio.create_task(self.channels.sweep(), name="sweeper")
-            try:
-                yield
-            finally:
-                sweeper.cancel()
-                with suppress(asyncio.CancelledError):
-                    await sweeper
-                self.channels.close()
-                await self.membership.stop()
+            stack.push_async_callback(_cancel, sweeper)
+            yield
+
+    def _on_air(self, entry: KeyEntry) -> OnAir:
+        """Where the pieces of a push go: its key stands for one stream."""
+        bitrate_bps = self.settings.bitrate_bps
+        return self.studio.open(Identity(entry.seed), entry.title or entry.name, lambda: bitrate_bps)
 
     def _add(self, text: str) -> None:
         try:
             self.channels.add(parse_link(text))
         except LinkError as error:
-            raise CannotStart(f"The link {text[:80]} cannot be read: {error}") from error
+            raise CannotStart(f"The link {text[:60]} cannot be read: {error}") from error
+        except Problem as problem:
+            raise CannotStart(str(problem)) from problem
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """A gateway and its HTTP side. Raises CannotStart."""
+    return web_app(Gateway(settings))
+
+
+def web_app(gateway: Gateway) -> FastAPI:
+    """The HTTP side; the lifespan runs the gateway."""
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        async with gateway.running():
+            yield
+
+    app = FastAPI(
+        title="Seedcast gateway",
+        summary="Live streams that their viewers carry, for ordinary players.",
+        version=installed_version(),
+        lifespan=lifespan,
+    )
+    problems.install(app)
+    app.add_middleware(AudienceCounter, audience=gateway.audience)
+    app.add_middleware(Origins, allowed_hosts=_host_names(gateway.settings))
+    app.include_router(api_router(gateway.channels, gateway.audience))
+    app.include_router(hls_router(gateway.channels.watch))
+    app.include_router(ingest_router(gateway.desk))
+    app.include_router(web_router())
+
+    @app.get("/healthz", tags=["operation"], summary="Whether the gateway is up")
+    async def show_health() -> Health:
+        return Health(status="ok", seedcast=installed_version(), streams=len(gateway.channels))
+
+    return app
+
+
+def keys_path(settings: Settings) -> Path:
+    """The file of ingest keys."""
+    return settings.data_dir / "ingest-keys.json"
+
+
+def encoding_of(settings: Settings) -> Encoding:
+    """How inputs are encoded and cut."""
+    return Encoding(
+        part_s=settings.part_s,
+        segment_s=settings.segment_s,
+        video_bps=settings.video_bitrate_bps,
+        audio_bps=settings.audio_bitrate_bps,
+        preset=settings.encoder_preset,
+    )
+
+
+def installed_version() -> str:
+    """The package's version; "dev" in a tree that is not installed."""
+    try:
+        return version("seedcast")
+    except PackageNotFoundError:
+        return "dev"
+
+
+def _host_names(settings: Settings) -> tuple[str, ...]:
+    """The names by which browsers may call this gateway, besides loopback."""
+    own = () if settings.host in ANY_HOST else (settings.host,)
+    return (*own, *settings.allowed_hosts)
+
+
+async def _cancel(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task

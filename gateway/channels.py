@@ -209,9 +209,7 @@ class Channel:
 class Channels:
     """All channels by name, and the one task that leaves what nobody watches."""
 
-    def __init__(
-        self, swarm: Swarm, *, window_s: float, idle_leave_s: float, clock: Clock = time.monotonic
-    ) -> None:
+    def __init__(self, swarm: Swarm, *, window_s: float, idle_leave_s: float, clock: Clock = time.monotonic) -> None:
         self._swarm = swarm
         self._window_s = window_s
         self._idle_leave_s = idle_leave_s

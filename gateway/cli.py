@@ -9,7 +9,7 @@ import typer
 
 from gateway.commands.broadcast import Programme, run_broadcast
 from gateway.commands.demo import run_demo
-from gateway.commands.keys import keys_app
+from gateway.commands.keys import add_key, list_keys, remove_key
 from gateway.commands.relay import run_relay
 from gateway.commands.serve import run_gateway
 from gateway.commands.watch import Player, run_watch
@@ -35,7 +35,10 @@ app = typer.Typer(
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.add_typer(keys_app, name="keys")
+keys_app = typer.Typer(
+    help="Make and take back the keys by which others push broadcasts to this gateway.", no_args_is_help=True
+)
+app.add_typer(keys_app, name="keys", rich_help_panel="Broadcast")
 
 Config = Annotated[
     Path | None,
@@ -134,8 +137,37 @@ def demo(
 ) -> None:
     """Show everything on this machine: a broadcaster, a swarm of relays, and a gateway to watch at."""
     settings = _settings(config, host=host, port=port, log_level="warning")
-    plan = Plan(source=source, viewers=viewers, host=settings.host, port=settings.port, config=str(config) if config else None)
+    plan = Plan(
+        source=source, viewers=viewers, host=settings.host, port=settings.port, config=str(config) if config else None
+    )
     run(run_demo(plan, with_browser=not no_browser, console=new_console()))
+
+
+KeyName = Annotated[str, typer.Argument(help="Who it is for; a name of your choice.", metavar="NAME")]
+
+
+@keys_app.command("add")
+def add(
+    name: KeyName,
+    *,
+    title: Annotated[str, typer.Option(help="What viewers see as the stream's name; else NAME.")] = "",
+    days: Annotated[float | None, typer.Option(help="Good for so many days; without it for ever.", min=0)] = None,
+    config: Config = None,
+) -> None:
+    """Make a key, and print it this once."""
+    add_key(_settings(config), name, title=title or name, days=days, console=new_console())
+
+
+@keys_app.command("list")
+def show(*, config: Config = None) -> None:
+    """Show for whom there are keys, and until when."""
+    list_keys(_settings(config), new_console())
+
+
+@keys_app.command("remove")
+def remove(name: KeyName, *, config: Config = None) -> None:
+    """Take a key back."""
+    remove_key(_settings(config), name, new_console())
 
 
 def _settings(config: Path | None, **options: object) -> Settings:

@@ -86,9 +86,7 @@ class Membership:
 
     def broadcast(self, owner: Identity, *, title: str, epoch: int, rendition: RenditionInfo) -> None:
         """Put a stream on air, or a new epoch of it."""
-        self._run(
-            lambda node, now: node.broadcast(owner, title=title, epoch=epoch, renditions=(rendition,), now=now)
-        )
+        self._run(lambda node, now: node.broadcast(owner, title=title, epoch=epoch, renditions=(rendition,), now=now))
 
     def publish(
         self, stream: StreamId, payload: bytes, *, number: int, key: bool, capture_us: int, duration_us: int

@@ -1,9 +1,10 @@
 """Takes what a broadcast makes on air: each piece goes to the swarm at once, and into this gateway's own window.
 
-    Broadcast -> OnAir -> node: code, hash, sign, send
-                      `-> the channel's live window
+Broadcast -> OnAir -> node: code, hash, sign, send
+                  `-> the channel's live window
 """
 
+import asyncio
 from collections.abc import Callable
 from typing import Protocol
 
@@ -35,10 +36,10 @@ class OnAir:
     ``bitrate_bps`` is asked once an epoch; the coding follows from it and stays, because stripes depend on it.
     """
 
-    def __init__(
-        self, swarm: Transmitter, channel: Channel, owner: Identity, bitrate_bps: Callable[[], float]
-    ) -> None:
+    def __init__(self, swarm: Transmitter, channel: Channel, owner: Identity, bitrate_bps: Callable[[], float]) -> None:
         self.channel = channel
+        self.started = asyncio.Event()
+        """Set with the first piece."""
         self._swarm = swarm
         self._owner = owner
         self._bitrate_bps = bitrate_bps
@@ -76,6 +77,7 @@ class OnAir:
             duration_us=piece.duration_us,
         )
         self.channel.add_piece(piece.number, piece.epoch, piece.capture_us, piece.duration_us, piece.payload)
+        self.started.set()
 
     def ended(self) -> None:
         """Nothing more comes, until another epoch begins."""

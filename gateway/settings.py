@@ -62,7 +62,8 @@ class Settings(BaseSettings):
     window_s: Annotated[float, Field(ge=6, le=3600)] = 30.0
     idle_leave_s: Annotated[float, Field(ge=1)] = 30.0
 
-    ingest_idle_s: Annotated[float, Field(ge=1)] = 30.0
+    ingest_idle_s: Annotated[float, Field(ge=1)] = 10.0
+    ingest_linger_s: Annotated[float, Field(ge=0)] = 30.0
     segment_s: Annotated[float, Field(ge=0.5, le=10)] = 1.0
     part_ms: Annotated[int, Field(ge=100, le=1000)] = 200
     video_bitrate_bps: Annotated[int, Field(ge=50_000, le=100_000_000)] = 2_500_000

@@ -10,11 +10,14 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 LAST_RESORT_S = 10.0
 """A process that still runs so long after its parent's death hangs; it is ended without further ado."""
+
+T = TypeVar("T")
 
 SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
 
@@ -36,6 +39,19 @@ def stop_event(*, with_parent: bool = False) -> Iterator[asyncio.Event]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+async def unless_stopped(work: Coroutine[object, object, T], *stops: asyncio.Event) -> T | None:
+    """What the work gives, or None when one of the events came first; the work is cancelled then."""
+    working = asyncio.create_task(work)
+    waiting = [asyncio.create_task(stop.wait()) for stop in stops]
+    try:
+        await asyncio.wait((working, *waiting), return_when=asyncio.FIRST_COMPLETED)
+        return await working if working.done() else None
+    finally:
+        for task in (working, *waiting):
+            task.cancel()
+        await asyncio.gather(working, *waiting, return_exceptions=True)
 
 
 def _wake(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:

@@ -3,11 +3,11 @@
 import asyncio
 import sys
 from collections.abc import AsyncIterator, Callable
-from contextlib import suppress
 
 from rich.console import Console
 
 from gateway.reports import Report
+from gateway.shutdown import unless_stopped
 
 REPORT_EVERY_S = 1.0
 
@@ -23,37 +23,29 @@ def put_out(line: str) -> None:
     sys.stdout.flush()
 
 
-async def ticks(stop: asyncio.Event, every_s: float = REPORT_EVERY_S) -> AsyncIterator[None]:
-    """Once now and then every ``every_s`` until ``stop``."""
-    while not stop.is_set():
+async def ticks(*stops: asyncio.Event, every_s: float = REPORT_EVERY_S) -> AsyncIterator[None]:
+    """Once now and then every ``every_s`` until one of the events has come."""
+    while not any(stop.is_set() for stop in stops):
         yield
-        with suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), every_s)
+        await unless_stopped(asyncio.sleep(every_s), *stops)
 
 
-async def keep_reporting(
-    report: Callable[[], Report], stop: asyncio.Event, *, as_json: bool, console: Console
-) -> None:
-    """Until ``stop``: reports as JSON lines for a program, or one line that changes for a person."""
+async def keep_reporting(report: Callable[[], Report], *stops: asyncio.Event, as_json: bool, console: Console) -> None:
+    """Until an event comes: reports as JSON lines for a program, or one line that changes for a person."""
     if as_json:
-        async for _ in ticks(stop):
+        async for _ in ticks(*stops):
             put_out(report().to_line())
     elif console.is_terminal:
         with console.status("") as moving:
-            async for _ in ticks(stop):
+            async for _ in ticks(*stops):
                 moving.update(describe(report()))
     else:
-        await _say_changes(report, stop, console)
-
-
-async def _say_changes(report: Callable[[], Report], stop: asyncio.Event, console: Console) -> None:
-    """In a log, only what is new is worth a line."""
-    said = ""
-    async for _ in ticks(stop):
-        now = report()
-        if now.state != said:
-            console.print(describe(now))
-            said = now.state
+        said = ""
+        async for _ in ticks(*stops):
+            now = report()
+            if now.state != said:  # in a log only what is new is worth a line
+                console.print(describe(now))
+                said = now.state
 
 
 def describe(report: Report) -> str:

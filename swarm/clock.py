@@ -14,13 +14,18 @@ PING_EVERY_S = 5.0
 DEPTH_UNKNOWN = 0xFF
 RTT_TRUSTED_S = 2.0
 
+OFFSET_US_MAX = 100 * 366 * 86_400 * 1_000_000
+"""A hundred years: a clock that starts in 1970 is within, a number made up to overflow a field is not."""
+
 
 def measure(peer: Peer, pong: Pong, wall_us: int) -> None:
     """Take in the answer to a ping: the peer's clock less mine, halfway between sending and receiving."""
     rtt_us = wall_us - pong.sent_us
     if not 0 <= rtt_us <= RTT_TRUSTED_S * 1e6:
         return
-    peer.clock_offset_us = pong.wall_us - (pong.sent_us + wall_us) // 2
+    offset_us = pong.wall_us - (pong.sent_us + wall_us) // 2
+    if abs(offset_us) <= OFFSET_US_MAX:
+        peer.clock_offset_us = offset_us
 
 
 def source_offset(mates: Iterable[Mate], now: float) -> tuple[int, int]:
@@ -35,6 +40,7 @@ def source_offset(mates: Iterable[Mate], now: float) -> tuple[int, int]:
         and mate.fresh(now)
         and mate.advert.clock_depth < DEPTH_UNKNOWN - 1
         and mate.peer.clock_offset_us is not None
+        and abs(mate.advert.clock_offset_us) <= OFFSET_US_MAX
     ]
     if not said:
         return 0, DEPTH_UNKNOWN

@@ -43,19 +43,20 @@ class Gathering:
         if verdict is Verdict.DUPLICATE:
             self.duplicates += 1
             return
+        self._intake.last_block_s = now
         self._outgo.forward(entry, index, mate.peer.key, now)
         if verdict is Verdict.COMPLETED:
             self._completed(entry, now)
 
-    def sorry(self, number: int, now: float) -> None:
+    def sorry(self, mate: Mate, number: int, now: float) -> None:
         """The neighbour asked for a piece does not have it."""
-        self._repairs.failed(number, now)
+        self._repairs.failed(number, mate.peer.key, now)
 
     def release(self) -> None:
         """The manifest has changed: hand out what waited for it."""
         waiting, self._waiting = self._waiting, []
         for entry in waiting:
-            self._hand_out(entry)
+            self._hand_out_or_wait(entry)
 
     def tick(self, now: float) -> None:
         """Ask for what is late, give up what is too late."""
@@ -101,7 +102,11 @@ class Gathering:
         self.delay_s = delay_s if self.delay_s is None else self.delay_s + 0.1 * (delay_s - self.delay_s)
         circle.weigh(entry.header)
         self.made(entry.payload)
-        if entry.header.epoch > circle.manifest_version[0]:
+        self._hand_out_or_wait(entry)
+
+    def _hand_out_or_wait(self, entry: Entry) -> None:
+        assert entry.header is not None
+        if entry.header.epoch > self._circle.manifest_version[0]:
             self._waiting = [*self._waiting[-WAITING_MAX + 1 :], entry]
         else:
             self._hand_out(entry)

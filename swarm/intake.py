@@ -36,6 +36,7 @@ class Intake:
         self.feeds: list[Feed] = []
         self.colours: tuple[Stripe, ...] = ()
         self.last_block_s = float("-inf")
+        self._epoch = 0
         self._suspected: set[PeerId] = set()
 
     def lay(self, n: int) -> None:
@@ -63,13 +64,19 @@ class Intake:
 
     def arrived(self, mate: Mate, entry: Entry, index: int, now: float) -> None:
         """A verified block came; if from that stripe's parent, it tells of the parent."""
-        self.last_block_s = now
+        self._follow_epoch(now)
         if index < len(self.feeds) and self.feeds[index].parent == mate.peer.key and entry.header is not None:
             self.feeds[index].arrived(entry.number, self._circle.delay_s(entry.header, now))
 
+    def _follow_epoch(self, now: float) -> None:
+        if self._circle.window.epoch != self._epoch:
+            self._epoch = self._circle.window.epoch
+            for feed in self.feeds:
+                feed.renew(now)
+
     def accepted(self, mate: Mate, message: wire.Accept, now: float) -> None:
         feed = self._feed(message.stripe)
-        if feed is None or (feed.asked != mate.peer.key and feed.parent is not None):
+        if feed is None or not feed.may_accept(mate.peer.key):
             if feed is None or feed.parent != mate.peer.key:
                 self._circle.say(mate, wire.Unsubscribe(tag=self._circle.tag, stripe=message.stripe))
             return
@@ -110,6 +117,8 @@ class Intake:
                 feed.drop()
             if feed.asked == key:
                 feed.asked = None
+            if feed.late == key:
+                feed.late = None
 
     def heard(self, mate: Mate) -> None:
         """A parent's advert renews what is known of my ancestors; a loop is left at once."""
@@ -158,6 +167,7 @@ class Intake:
 
     def _watch(self, feed: Feed, now: float) -> None:
         if (late := feed.late_answer(now)) is not None:
+            feed.late = late
             feed.refuse(late, now)
         if feed.parent is None:
             return

@@ -12,6 +12,9 @@ DIALS_AT_ONCE = 8
 RETRY_S = (0.5, 30.0)
 """First and longest pause before an address is dialled again; doubled each time."""
 
+DOUBLINGS_MAX = 10
+"""More of them change nothing, and after a night of failures the power would no longer fit into a float."""
+
 
 @dataclass(slots=True)
 class Prospect:
@@ -34,7 +37,9 @@ class AddressBook:
     def add_link(self, addresses: Iterable[Address]) -> None:
         for address in addresses:
             if dialable(address):
-                self.prospects.setdefault(address, Prospect(address, None, from_link=True))
+                known = self.prospects.setdefault(address, Prospect(address, None, from_link=True))
+                if not known.from_link:
+                    known.from_link, known.key = True, None
 
     def add(self, contacts: Iterable[Contact]) -> None:
         """Take in what a neighbour named, as long as there is room."""
@@ -67,7 +72,7 @@ class AddressBook:
             return
         prospect.dialling = False
         prospect.failures += 1
-        prospect.next_s = now + min(RETRY_S[1], RETRY_S[0] * 2 ** (prospect.failures - 1))
+        prospect.next_s = now + min(RETRY_S[1], RETRY_S[0] * 2 ** min(DOUBLINGS_MAX, prospect.failures - 1))
         if prospect.failures >= 3 and not prospect.from_link:
             del self.prospects[address]
 
@@ -82,5 +87,9 @@ class AddressBook:
 
 def dialable(address: Address) -> bool:
     """Whether an address can be a peer's at all; a neighbour may name anything."""
-    host = ip_address(address.host.partition("%")[0])
-    return 0 < address.port < 65536 and not (host.is_multicast or host.is_unspecified)
+    host, _, zone = address.host.partition("%")
+    ip = ip_address(host)
+    if ip.is_multicast or ip.is_unspecified or (ip.version == 4 and ip.is_reserved):
+        return False
+    # Without the name of the interface a link-local IPv6 address leads nowhere.
+    return 0 < address.port < 65536 and not (ip.version == 6 and ip.is_link_local and not zone)

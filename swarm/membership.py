@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from swarm import adverts, clock, colours, wire
 from swarm.circle import Circle
-from swarm.errors import MalformedMessage
+from swarm.errors import LocalError, MalformedMessage
 from swarm.events import Dial, ManifestReady, Unreachable
 from swarm.gathering import Gathering
 from swarm.herald import Herald
@@ -27,6 +27,7 @@ ADOPT_SHARE = 0.3
 """Chance a slow tick to adopt an orphan stripe: one of several neighbours does, seldom all at once."""
 
 UNREACHABLE_EVERY_S = 5.0
+MANIFEST_AGAIN_S = 1.0
 BYE_LINGER_S = 0.3
 """A neighbour that said good-bye goes on sending for so long."""
 
@@ -54,6 +55,8 @@ class Membership:
         circle = self.circle
         assert circle.owner is not None
         epoch_before, revision = circle.manifest_version
+        if epoch < epoch_before:
+            raise LocalError(f"epoch {epoch} is older than {epoch_before}, which is on air; epochs only grow")
         manifest = Manifest(
             stream=circle.stream,
             epoch=epoch,
@@ -109,6 +112,7 @@ class Membership:
 
     def parted(self, key: PeerId, address: Address, now: float) -> None:
         """The link to a peer is down."""
+        self.book.failed(address, now)
         mate = self.circle.mates.pop(key, None)
         if mate is None:
             return
@@ -116,8 +120,7 @@ class Membership:
         self._bytes_out += mate.bytes_out
         self.intake.gone(key)
         self.outgo.nursery.remove_everywhere(key)
-        self.book.failed(address, now)
-        self._tick_s = now
+        self._tick_s = min(self._tick_s, now)
 
     def receive(self, peer: Peer, message: Message, now: float) -> None:
         """A control message of this swarm. Raises RemoteError when it cannot be."""
@@ -213,7 +216,7 @@ class Membership:
             case wire.Want():
                 self.outgo.wanted(mate, message, now)
             case wire.Sorry():
-                self._gathering.sorry(message.number, now)
+                self._gathering.sorry(mate, message.number, now)
             case wire.Bye():
                 self._bye(mate, message, now)
 
@@ -226,14 +229,15 @@ class Membership:
             self._herald.exchange(mate)
         mate.leaves_at_s = None
         mate.manifest_version = (message.epoch, message.revision)
-        self._pass_manifest(mate)
+        self._pass_manifest(mate, now)
         self._herald.tell(mate, self._gathering.delay_s, now)
         self.book.reached(peer.address)
 
-    def _pass_manifest(self, mate: Mate) -> None:
+    def _pass_manifest(self, mate: Mate, now: float) -> None:
+        """Send a mate that has an older manifest ours, at most once a second however often it says so."""
         circle = self.circle
-        if circle.manifest_version > mate.manifest_version:
-            mate.manifest_version = circle.manifest_version
+        if circle.manifest_version > mate.manifest_version and now - mate.manifest_sent_s >= MANIFEST_AGAIN_S:
+            mate.manifest_version, mate.manifest_sent_s = circle.manifest_version, now
             circle.say(mate, wire.ManifestMessage(tag=circle.tag, data=circle.manifest_data))
 
     def _manifest(self, mate: Mate, message: wire.ManifestMessage, now: float) -> None:
@@ -256,7 +260,7 @@ class Membership:
             self.outgo.nursery.colours = ()
         self._choose_colours(now)
         for mate in circle.mates.values():
-            self._pass_manifest(mate)
+            self._pass_manifest(mate, now)
         circle.order(ManifestReady(stream=circle.stream, manifest=manifest))
         self._gathering.release()
         self._tick_s = now
@@ -284,6 +288,8 @@ class Membership:
         if not circle.is_source:
             circle.clock_offset_us, circle.clock_depth = clock.source_offset(circle.mates.values(), now)
         self._choose_colours(now)
+        for mate in circle.mates.values():
+            self._pass_manifest(mate, now)
         for feed in self.intake.feeds:
             feed.forget_rests(now)
 

@@ -28,6 +28,9 @@ from swarm.window import Verify
 
 BAN_S = 600.0
 BANS_MAX = 1024
+IDLE_S = 10.0
+"""A link to a peer that shares no swarm with this node is closed after so long; its place is for others."""
+
 LOOK_EVERY_S = 0.5
 """How often links are looked after: handshakes out of time, pings due."""
 
@@ -120,7 +123,7 @@ class Node:
             self._members.pop(tag).leave(now)
         if not self._members:
             for link in list(self._links):
-                self._close(link, "nothing in common any more")
+                self._drop(link, "nothing in common any more", now)
 
     def shut_down(self, now: float) -> None:
         """Leave everything and close all links."""
@@ -128,7 +131,7 @@ class Node:
             member.leave(now)
         self._members.clear()
         for link in list(self._links):
-            self._close(link, "shutting down")
+            self._drop(link, "shutting down", now)
 
     # -- inputs of the driver
 
@@ -136,6 +139,8 @@ class Node:
         """A connection is there, encrypted; its ends introduce themselves now."""
         if len(self._links) >= self._settings.links_max:
             self._out.append(Close(link=link, reason="no room for more links"))
+            if info.dialled:
+                self._dial_over(info.address, now)
             return
         self._links[link] = _Link(info, now)
         if info.dialled:
@@ -169,11 +174,7 @@ class Node:
             self.faults[type(fault).__name__] += 1
             if isinstance(fault, ProofError) and state.peer is not None:
                 self._ban(state.peer.key, now)
-            self._close(source, str(fault))
-            if state.peer is not None:
-                self._forget(state.peer, now)
-            else:
-                self._dial_over(state.info.address, now)
+            self._drop(source, str(fault), now)
 
     def link_measured(self, link: LinkId, stats: LinkStats, now: float) -> None:
         """What the driver measured on a link; about twice a second."""
@@ -278,8 +279,11 @@ class Node:
                 member.book.forget(info.address)
             self._close(link, "this is myself")
             return
-        if self._bans.get(intro.key, now) > now or not self._prefer(link, info, intro.key):
-            self._close(link, "banned, or connected already")
+        if self._bans.get(intro.key, now) > now:
+            self._drop(link, "banned", now)
+            return
+        if not self._prefer(link, info, intro.key, now):
+            self._close(link, "connected already")
             return
         if not info.dialled:
             self._say(link, handshake.welcome(self._identity, info, download_only=self._settings.download_only))
@@ -291,7 +295,7 @@ class Node:
             if info.dialled and info.address in member.book.prospects:
                 member.greet(peer)
 
-    def _prefer(self, link: LinkId, info: LinkInfo, key: PeerId) -> bool:
+    def _prefer(self, link: LinkId, info: LinkInfo, key: PeerId, now: float) -> bool:
         """Of two links to one peer keep the one that the lower key dialled; a repeated dial replaces the old."""
         old = self._peers.get(key)
         if old is None:
@@ -302,8 +306,7 @@ class Node:
             for member in self._members.values():
                 member.book.reached(info.address)
             return False
-        self._close(old.link, "replaced by another link")
-        self._forget(old, old.up_since_s)
+        self._drop(old.link, "replaced by another link", now)
         return True
 
     def _forget(self, peer: Peer, now: float) -> None:
@@ -316,10 +319,22 @@ class Node:
         for member in self._members.values():
             member.book.failed(address, now)
 
+    def _shares_a_swarm(self, peer: Peer) -> bool:
+        return any(peer.key in member.circle.mates for member in self._members.values())
+
     def _ban(self, key: PeerId, now: float) -> None:
         if len(self._bans) >= BANS_MAX:
             self._bans.pop(next(iter(self._bans)))
         self._bans[key] = now + BAN_S
+
+    def _drop(self, link: LinkId, reason: str, now: float) -> None:
+        """Close a link, and forget who was, or might have been, at its other end."""
+        state = self._links.get(link)
+        self._close(link, reason)
+        if state is not None and state.peer is not None:
+            self._forget(state.peer, now)
+        elif state is not None:
+            self._dial_over(state.info.address, now)
 
     def _close(self, link: LinkId, reason: str) -> None:
         self._links.pop(link, None)
@@ -347,8 +362,9 @@ class Node:
     def _look_after_links(self, now: float) -> None:
         for link, state in list(self._links.items()):
             if state.peer is None and now - state.since_s > handshake.ANSWER_S:
-                self._close(link, "no introduction")
-                self._dial_over(state.info.address, now)
+                self._drop(link, "no introduction", now)
+            elif state.peer is not None and now - state.since_s > IDLE_S and not self._shares_a_swarm(state.peer):
+                self._drop(link, "nothing in common", now)
         for peer in self._peers.values():
             if peer.ping_due_s <= now:
                 self._ping(peer, now)

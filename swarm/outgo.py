@@ -1,5 +1,7 @@
 """The sending side of one swarm: children by stripe, forwarding as blocks are verified, and answers to wants."""
 
+from math import inf
+
 from swarm import adverts, slots, wire
 from swarm.circle import Circle
 from swarm.errors import ProofError
@@ -15,6 +17,9 @@ STRIPE_WAIT_S = 0.3
 
 CATCH_UP_WAIT_S = 1.5
 CATCH_UP_QUEUE_S = 0.2
+CATCH_UP_AGAIN_S = 2.5
+"""A mate is caught up on a stripe once in so long: a child that was refused does not ask again sooner either."""
+
 JOIN_PIECES_MAX = 40
 """A joiner gets what has come since the last key frame, at most so many pieces (8 s of 200 ms)."""
 
@@ -87,10 +92,10 @@ class Outgo:
             for stripe in self.nursery.colours
             if not entry.held >> stripe & 1 and any(True for _ in self.nursery.children(stripe))
         ]
-        if missing:
-            self._circle.window.regrow(entry)
+        if missing and self._regrown(entry):
             for stripe in missing:
-                self.forward(entry, stripe, None, now)
+                if entry.held >> stripe & 1:
+                    self.forward(entry, stripe, None, now)
 
     def wanted(self, mate: Mate, message: wire.Want, now: float) -> None:
         """Answer a request for repair, or say sorry."""
@@ -101,19 +106,26 @@ class Outgo:
             return
         picks = self._picks(entry, message)
         circle.rng.shuffle(picks)
-        for index in picks[: self._allowed(entry, message.count, now)]:
+        given = picks[: self._allowed(entry, min(message.count, len(picks)), now)]
+        if not given:
+            circle.say(mate, wire.Sorry(tag=circle.tag, number=message.number))
+        for index in given:
             circle.pass_on(mate, entry.messages[index], Urgency.REPAIR, now + REPAIR_WAIT_S)
 
     def _picks(self, entry: Entry, message: wire.Want) -> list[int]:
         """Blocks to give that the asker does not hold; a whole piece has all of them."""
         lacking = [index for index in entry.messages if not message.held >> index & 1]
-        if len(lacking) < message.count and entry.payload is not None:
-            try:
-                self._circle.window.regrow(entry)
-            except ProofError:
-                return lacking
+        if len(lacking) < message.count and entry.payload is not None and self._regrown(entry):
             lacking = [index for index in entry.messages if not message.held >> index & 1]
         return lacking
+
+    def _regrown(self, entry: Entry) -> bool:
+        """Make all blocks of a whole piece. That the source signed a broken code is no fault of the mate at hand."""
+        try:
+            self._circle.window.regrow(entry)
+        except ProofError:
+            return False
+        return True
 
     def _allowed(self, entry: Entry, count: int, now: float) -> int:
         """The source gives repair within a budget only; everybody else as asked."""
@@ -133,13 +145,14 @@ class Outgo:
         return mate.peer.queued_bytes * 8 / self._circle.uplink.estimate_bps
 
     def _catch_up(self, mate: Mate, stripe: Stripe, since: int, now: float) -> None:
-        if self._queue_s(mate) > CATCH_UP_QUEUE_S:
+        if self._queue_s(mate) > CATCH_UP_QUEUE_S or now - mate.caught_up_s.get(stripe, -inf) < CATCH_UP_AGAIN_S:
             return
+        mate.caught_up_s[stripe] = now
         window = self._circle.window
         start = max(since, window.newest_key if not since else 0, window.newest - JOIN_PIECES_MAX)
         for entry in window.since(start):
             if not entry.held >> stripe & 1 and entry.payload is not None:
-                window.regrow(entry)
+                self._regrown(entry)
             if entry.held >> stripe & 1:
                 self._circle.pass_on(mate, entry.messages[stripe], Urgency.CATCH_UP, now + CATCH_UP_WAIT_S)
 

@@ -42,6 +42,8 @@ class Mate:
     advert_at_s: float = float("-inf")
     offers: dict[Stripe, Offer] = field(default_factory=dict)
     manifest_version: tuple[int, int] = (0, 0)
+    manifest_sent_s: float = float("-inf")
+    caught_up_s: dict[Stripe, float] = field(default_factory=dict)
     leaves_at_s: float | None = None
     heard_at_s: float = 0.0
     bytes_in: int = 0

@@ -46,9 +46,10 @@ class Repairs:
             self.usual_s += 0.1 * error
             self.spread_s += 0.1 * (abs(error) - self.spread_s)
 
-    def failed(self, number: int, now: float) -> None:
+    def failed(self, number: int, key: PeerId, now: float) -> None:
         """The asked neighbour cannot help: try another at once."""
-        if (search := self.searches.get(number)) is not None:
+        search = self.searches.get(number)
+        if search is not None and key in search.asked:
             search.next_s = now
 
     def due(self, entries: Iterable[Entry], now: float) -> list[Entry]:
@@ -92,7 +93,8 @@ def _choose(
     unasked = [mate for mate in having if mate.peer.key not in search.asked] or having
     sources = [mate for mate in fresh if mate.is_source]
     if sources and (not unasked or search.tries >= SOURCE_AFTER_TRIES):
-        return sources[:1]
+        # Whoever calls itself the source without being it is asked once; then the others have their turn.
+        return ([mate for mate in sources if mate.peer.key not in search.asked] or sources)[:1]
     near = sorted(unasked, key=lambda mate: mate.peer.rtt_s)[:NEAR]
     return rng.sample(near, min(count, len(near)))
 

@@ -19,27 +19,29 @@ DROPPABLE = tuple(urgency for urgency in Urgency if urgency is not Urgency.CONTR
 
 
 class SendQueue:
-    """``queued_bytes`` counts what waits now, ``dropped_bytes`` what was given up since the link came up."""
+    """``queued_bytes`` counts what waits now, ``control_bytes`` the control messages among it.
 
-    __slots__ = ("_classes", "_limit_bytes", "dropped_bytes", "queued_bytes")
+    ``dropped_bytes`` counts what was given up since the link came up.
+    """
+
+    __slots__ = ("_classes", "_limit_bytes", "control_bytes", "dropped_bytes", "queued_bytes")
 
     def __init__(self, limit_bytes: int = QUEUE_BYTES_MAX) -> None:
         self._limit_bytes = limit_bytes
         self._classes: tuple[deque[tuple[bytes, float | None]], ...] = tuple(deque() for _ in Urgency)
         self.queued_bytes = 0
+        self.control_bytes = 0
         self.dropped_bytes = 0
 
     def __bool__(self) -> bool:
         return self.queued_bytes > 0
 
-    def waiting(self, urgency: Urgency) -> int:
-        """Number of messages of one class, late ones included."""
-        return len(self._classes[urgency])
-
     def push(self, data: bytes, urgency: Urgency, expires_s: float | None) -> bool:
         """Append; False when control messages alone exceed the limit, which means that the link is lost."""
         self._classes[urgency].append((data, expires_s))
         self.queued_bytes += len(data)
+        if urgency is Urgency.CONTROL:
+            self.control_bytes += len(data)
         return self.queued_bytes <= self._limit_bytes or self._make_room()
 
     def take(self, now: float, budget_bytes: int, classes: Sequence[Urgency] = ALL_CLASSES) -> list[bytes]:
@@ -52,7 +54,7 @@ class SendQueue:
             entries = self._classes[urgency]
             while entries and budget_bytes > 0:
                 data, expires_s = entries.popleft()
-                self.queued_bytes -= len(data)
+                self._leaves(len(data), urgency)
                 if expires_s is not None and expires_s < now:
                     self.dropped_bytes += len(data)
                     continue
@@ -60,11 +62,16 @@ class SendQueue:
                 budget_bytes -= len(data)
         return taken
 
+    def _leaves(self, size_bytes: int, urgency: Urgency) -> None:
+        self.queued_bytes -= size_bytes
+        if urgency is Urgency.CONTROL:
+            self.control_bytes -= size_bytes
+
     def _make_room(self) -> bool:
         for urgency in reversed(DROPPABLE):
             entries = self._classes[urgency]
             while entries and self.queued_bytes > self._limit_bytes:
                 size_bytes = len(entries.popleft()[0])
-                self.queued_bytes -= size_bytes
+                self._leaves(size_bytes, urgency)
                 self.dropped_bytes += size_bytes
         return self.queued_bytes <= self._limit_bytes

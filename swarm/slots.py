@@ -77,8 +77,9 @@ class Nursery:
     def ask(self, stripe: Stripe, key: PeerId, rank: int, slots: int, now: float) -> Admission:
         """Decide on a request, and take the child in if there is or can be made a place."""
         brood = self._children.setdefault(stripe, {})
-        if key in brood:
-            brood[key] = Child(key, rank, slots, brood[key].since_s)
+        known = brood.get(key)
+        if known is not None and known.leaves_at_s is None:
+            brood[key] = Child(key, rank, slots, known.since_s)
             return Admission(accepted=True)
         if self.free(stripe) > 0:
             brood[key] = Child(key, rank, slots, now)

@@ -54,6 +54,7 @@ class Feed:
     delay_s: float | None = None
     asked: PeerId | None = None
     asked_at_s: float = 0.0
+    late: PeerId | None = None
     hints: tuple[PeerId, ...] = ()
     resting: dict[PeerId, Rest] = field(default_factory=dict)
 
@@ -69,7 +70,7 @@ class Feed:
         self.parent, self.ancestors = key, ancestors
         self.fed_since_s = now
         self.last_number, self.delay_s = 0, None
-        self.asked, self.leaving, self.hints = None, False, ()
+        self.asked, self.late, self.leaving, self.hints = None, None, False, ()
         self.resting.pop(key, None)
 
     def arrived(self, number: int, delay_s: float) -> None:
@@ -84,6 +85,14 @@ class Feed:
         self.resting[key] = Rest(now + length, length)
         if self.asked == key:
             self.asked = None
+
+    def may_accept(self, key: PeerId) -> bool:
+        """Whether an acceptance answers a question: the one under way, or with no parent the one given up last."""
+        return key == self.asked or (self.parent is None and key == self.late)
+
+    def renew(self, now: float) -> None:
+        """The source counts anew: what the parent sent before says nothing about what is due."""
+        self.last_number, self.fed_since_s = 0, now
 
     def drop(self) -> None:
         """Be without a parent."""

@@ -19,7 +19,10 @@ PIECES_MAX = 96
 """Pieces kept: about 19 s at 200 ms, enough for a joiner to start at a key frame and for late repair."""
 
 AHEAD_MAX = 400
-"""A signed piece this far past the newest is out of order beyond belief (a replay from the future): refused."""
+"""A signed piece this far past the newest is out of order beyond belief: refused while pieces flow."""
+
+STALE_S = 5.0
+"""Nothing new for so long: whatever the source signed next is believed, however far ahead, as after a sleep."""
 
 GAP_MAX = 24
 """Unseen numbers between two seen ones that are taken for lost pieces rather than for a pause of the source."""
@@ -64,6 +67,8 @@ class Window:
         self.newest_key = 0
         self.newest_complete = 0
         self.equivocations = 0
+        self._newest_signed = 0
+        self._new_block_s = float("-inf")
 
     def __contains__(self, number: int) -> bool:
         return number in self._entries
@@ -89,7 +94,7 @@ class Window:
         entry = self._known(header_bytes)
         if entry is None:
             header = self._checked_header(header_bytes)
-            if self._too_late(header):
+            if self._too_late(header, now):
                 return Verdict.TOO_LATE, None, 0
             entry = self._open(header, header_bytes, now)
             if entry is None:
@@ -100,6 +105,7 @@ class Window:
         """Store a piece of our own making whole."""
         self._follow_epoch(sealed.header)
         entry = self._entry(sealed.header.number, now)
+        self._newest_signed = max(self._newest_signed, entry.number)
         entry.header, entry.header_bytes = sealed.header, sealed.header_bytes
         self._fill(entry, sealed)
         self._complete(entry, payload, now)
@@ -118,8 +124,11 @@ class Window:
         self._fill(entry, sealed)
 
     def expect_next(self, now: float) -> None:
-        """Note that the piece after the newest exists, so that it is missed though no block of it came."""
-        if self.newest:
+        """Note that the piece after the newest exists, so that it is missed though no block of it came.
+
+        Neighbours' word alone leads no further than ``GAP_MAX`` past what the source signed.
+        """
+        if self.newest and self.newest < self._newest_signed + GAP_MAX:
             self._entry(self.newest + 1, now)
 
     def give_up(self, older_than_s: float) -> list[Entry]:
@@ -142,11 +151,11 @@ class Window:
             raise ProofError("piece header is not signed by the stream's key")
         return header
 
-    def _too_late(self, header: PieceHeader) -> bool:
+    def _too_late(self, header: PieceHeader, now: float) -> bool:
         if header.epoch != self.epoch:
             return header.epoch < self.epoch
         if self.newest and header.number > self.newest + AHEAD_MAX:
-            return True
+            return now - self._new_block_s < STALE_S
         return bool(self.newest) and header.number <= self.newest - PIECES_MAX
 
     def _open(self, header: PieceHeader, header_bytes: bytes, now: float) -> Entry | None:
@@ -156,6 +165,7 @@ class Window:
             self.equivocations += 1
             return None
         entry.header, entry.header_bytes = header, header_bytes
+        self._newest_signed = max(self._newest_signed, header.number)
         if header.key:
             self.newest_key = max(self.newest_key, header.number)
         return entry
@@ -166,7 +176,9 @@ class Window:
         self.epoch = header.epoch
         if header.number <= self.newest:
             self._entries.clear()
-            self.newest = self.newest_key = self.newest_complete = 0
+            self.newest_key = self.newest_complete = 0
+        # What lies between the last piece of an epoch and the first of the next never was.
+        self.newest = self._newest_signed = header.number - 1
 
     def _entry(self, number: int, now: float) -> Entry:
         entry = self._entries.get(number)
@@ -176,9 +188,8 @@ class Window:
             for missing in range(self.newest + 1, number):
                 self._entries.setdefault(missing, Entry(missing, now))
         entry = self._entries[number] = Entry(number, now)
-        if number > self.newest:
-            self.newest = number
-            self._trim()
+        self.newest = max(self.newest, number)
+        self._trim()
         return entry
 
     def _trim(self) -> None:
@@ -199,6 +210,7 @@ class Window:
             raise ProofError("block does not belong to the signed piece")
         entry.messages[index] = data
         entry.held |= 1 << index
+        self._new_block_s = now
         if entry.payload is not None or len(entry.messages) < header.k:
             return Verdict.NEW, entry, index
         self._complete(entry, self._rebuild(entry, header), now)

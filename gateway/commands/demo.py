@@ -3,8 +3,8 @@
 import asyncio
 import os
 import sys
-from collections.abc import Coroutine
-from contextlib import suppress
+from contextlib import closing, suppress
+from dataclasses import replace
 
 from rich.console import Console
 from rich.live import Live
@@ -12,8 +12,8 @@ from rich.live import Live
 from gateway.commands.watch import open_browser
 from gateway.demo.supervisor import Demo, Plan
 from gateway.demo.view import line, table
-from gateway.serving import listen
-from gateway.shutdown import stop_event
+from gateway.serving import listen, url_of
+from gateway.shutdown import stop_event, unless_stopped
 from gateway.terminal import put_out, ticks
 
 LINE_EVERY_S = 5.0
@@ -21,11 +21,13 @@ LINE_EVERY_S = 5.0
 
 async def run_demo(plan: Plan, *, with_browser: bool, console: Console) -> None:
     """Run until stopped. Raises CannotStart, and SystemExit when the demonstration broke off."""
-    listen(plan.host, plan.port).close()  # says at once that the port is in use, before anything is started
+    with closing(listen(plan.host, plan.port)) as listener:  # says before anything is started that the port is in use
+        plan = replace(plan, port=listener.getsockname()[1], url=url_of(listener))
     demo = Demo(plan, tell=console.print)
     with stop_event() as stop:
         try:
-            if not await _unless_stopped(demo.start(), stop):
+            await unless_stopped(demo.start(), stop)
+            if stop.is_set():
                 return
             put_out(plan.url)
             if with_browser and has_screen():
@@ -37,21 +39,6 @@ async def run_demo(plan: Plan, *, with_browser: bool, console: Console) -> None:
             await demo.stop()
     if broke_off:
         sys.exit(1)
-
-
-async def _unless_stopped(work: Coroutine[object, object, None], stop: asyncio.Event) -> bool:
-    """Whether the work was done before the stop came."""
-    working = asyncio.create_task(work)
-    stopping = asyncio.create_task(stop.wait())
-    await asyncio.wait((working, stopping), return_when=asyncio.FIRST_COMPLETED)
-    stopping.cancel()
-    if working.done():
-        await working
-        return True
-    working.cancel()
-    with suppress(asyncio.CancelledError):
-        await working
-    return False
 
 
 async def _show(demo: Demo, stop: asyncio.Event, console: Console) -> bool:
@@ -75,7 +62,7 @@ async def _draw(demo: Demo, stop: asyncio.Event, console: Console) -> None:
 
 
 async def _log(demo: Demo, stop: asyncio.Event, console: Console) -> None:
-    async for _ in ticks(stop, LINE_EVERY_S):
+    async for _ in ticks(stop, every_s=LINE_EVERY_S):
         console.print(line(demo))
 
 

@@ -68,4 +68,3 @@ async def run_relay(settings: Settings, link: Link, *, as_json: bool, with_paren
             )
         finally:
             await membership.stop()
-

@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 import httpx
 import m3u8
@@ -16,6 +17,7 @@ import m3u8
 from gateway.demo.children import Child, start_child
 from gateway.errors import CannotStart
 from gateway.routes.api import StreamDetail
+from gateway.shutdown import unless_stopped
 
 TITLE = "Seedcast demo"
 POLL_S = 0.2
@@ -33,14 +35,14 @@ ENVIRONMENT = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What the demonstration is to consist of."""
+    """What the demonstration is to consist of. ``url`` is where the gateway answers on this machine."""
 
     source: str
     viewers: int
     host: str
     port: int
-    url: str
-    config: str | None = None
+    url: str = ""
+    config: Path | None = None
 
 
 class Demo:
@@ -102,7 +104,7 @@ class Demo:
         return [child for child in (self.gateway, *self.relays, self.broadcaster) if child is not None]
 
     async def _start(self, name: str, arguments: list[str]) -> Child:
-        config = ["--config", self.plan.config] if self.plan.config else []
+        config = ["--config", str(self.plan.config)] if self.plan.config else []
         return await start_child(name, [*arguments, *config], ENVIRONMENT)
 
     def _broadcast_arguments(self) -> list[str]:
@@ -124,24 +126,20 @@ class Demo:
 
     async def _ready(self) -> None:
         """Wait until the playlist holds a segment. Raises CannotStart when it does not come to that."""
-        ready = asyncio.create_task(self._playlist_has_a_segment())
-        over = asyncio.create_task(self._over.wait())
-        try:
-            await asyncio.wait((ready, over), timeout=READY_WITHIN_S, return_when=asyncio.FIRST_COMPLETED)
-            if not ready.done():
-                raise CannotStart("No picture has arrived at the gateway. What its processes say stands above.")
-            await ready
-        finally:
-            ready.cancel()
-            over.cancel()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(READY_WITHIN_S):
+                if await unless_stopped(self._playlist_has_a_segment(), self._over):
+                    return
+        raise CannotStart("No picture has arrived at the gateway. What its processes say stands above.")
 
-    async def _playlist_has_a_segment(self) -> None:
+    async def _playlist_has_a_segment(self) -> bool:
+        """Returns once it does."""
         async with httpx.AsyncClient(base_url=self.plan.url, timeout=10, trust_env=False) as client:
             while True:
                 with suppress(httpx.HTTPError):
                     answer = await client.get(f"/live/{self._name}/plain.m3u8")
                     if answer.is_success and m3u8.loads(answer.text).segments:
-                        return
+                        return True
                 await asyncio.sleep(POLL_S)
 
 

@@ -62,4 +62,3 @@ def _gateway_row(demo: Demo) -> tuple[str, ...]:
         size(stream.bytes_out),
         str(stream.pieces_lost),
     )
-

@@ -33,6 +33,8 @@ NETWORK_TIMEOUT_US = 10_000_000
 COPIED_GUESS_BPS = 4_000_000
 NTSC = {23.98: Fraction(24000, 1001), 29.97: Fraction(30000, 1001), 59.94: Fraction(60000, 1001)}
 """ffmpeg prints these rates with two decimals; the exact ones do not drift."""
+_COPY_AUDIO: Options = {"c:a": "copy", "bsf:a": "aac_adtstoasc"}
+"""The filter that ffmpeg inserts by itself comes too late for a delayed `moov`, which would lack the configuration."""
 
 
 class Pad(Protocol):
@@ -103,7 +105,7 @@ def _job(opened: Pad, info: InputInfo, encoding: Encoding, name: str) -> Job:
     if not copy_video and fps is not None:
         options["r"] = str(fps)  # an uneven input becomes even, and with it the parts
     if info.audio is not None:
-        options |= {"c:a": "copy"} if copy_audio else _encode_audio(encoding)
+        options |= _COPY_AUDIO if copy_audio else _encode_audio(encoding)
     pads = ((opened["a:0"],) if info.audio else ()) + (opened["v:0"],)
     return Job(
         arguments=_compile(pads, options | _rhythm(encoding, fps)),

@@ -6,12 +6,14 @@ has `setpriv` (util-linux), the kernel kills it with us even while it waits for 
 
 import asyncio
 import functools
+import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Self
@@ -62,15 +64,20 @@ def find_ffmpeg(*, search_path: str | None = None, bundled: Callable[[], str | N
     """
     guard = _find_guard()
     reasons = []
-    for find in (lambda: shutil.which("ffmpeg", path=search_path), bundled):
-        if (path := find()) is None:
-            continue
+    for path in _candidates(search_path, bundled):
         outcome = _examine(path)
         if isinstance(outcome, tuple):
             return Ffmpeg(path=path, libavformat=outcome, guard=guard)
         reasons.append(f"{path} {outcome}. ")
     why = "".join(reasons) or "There is no ffmpeg on this machine. "
     raise FfmpegMissing(why + WHAT_TO_DO)
+
+
+def _candidates(search_path: str | None, bundled: Callable[[], str | None]) -> Iterator[str]:
+    if (path := shutil.which("ffmpeg", path=search_path)) is not None:
+        yield path
+    if (path := bundled()) is not None:
+        yield path
 
 
 def _examine(path: str) -> tuple[int, int] | str:
@@ -181,27 +188,29 @@ class FfmpegProcess:
             try:
                 await asyncio.shield(ending)
             except asyncio.CancelledError:
-                self._kill()
+                self._signal(signal.SIGKILL)
                 await asyncio.wait({ending})
                 raise
 
     async def _end(self) -> None:
         emptying = asyncio.create_task(self._drain())
-        with suppress(ProcessLookupError):
-            if self._process.returncode is None:
-                self._process.terminate()
+        self._signal(signal.SIGTERM)
         try:
             async with asyncio.timeout(GRACE_S):
                 await self._process.wait()
         except TimeoutError:
-            self._kill()
+            self._signal(signal.SIGKILL)
         await emptying
         await self.wait()
 
-    def _kill(self) -> None:
+    def _signal(self, number: signal.Signals) -> None:
+        """A process that has ended but has not been reaped yet still has its number, so that nobody else is hit.
+
+        asyncio's own ``terminate`` would reap it, behind the back of the watcher that waits for its exit code.
+        """
         with suppress(ProcessLookupError):
             if self._process.returncode is None:
-                self._process.kill()
+                os.kill(self._process.pid, number)
 
     async def _drain(self) -> None:
         """Empty the output, so that ffmpeg is not stuck writing to it."""

@@ -17,7 +17,7 @@ def test_a_port_in_use_is_said_with_the_option_to_choose_another() -> None:
 
 
 def test_an_address_of_another_machine_is_said() -> None:
-    with pytest.raises(CannotStart, match="does not have the address 192.0.2.1"):
+    with pytest.raises(CannotStart, match=r"does not have the address 192\.0\.2\.1"):
         listen("192.0.2.1", 0)
 
 

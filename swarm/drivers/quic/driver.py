@@ -51,6 +51,7 @@ class QuicDriver(Generic[NodeT]):
         self._address: Address | None = None
         self._draining = False
         self._timer: asyncio.TimerHandle | None = None
+        self._timer_s: float | None = None
         self._timer_stale: asyncio.Handle | None = None
 
     @property
@@ -150,13 +151,14 @@ class QuicDriver(Generic[NodeT]):
         """Once a turn of the loop, because the node's next timer may be dear to compute."""
         self._timer_stale = None
         at_s = self._node.next_timer()
+        if at_s == self._timer_s:
+            return
         if self._timer is not None:
-            if self._timer.when() == at_s and not self._timer.cancelled():
-                return
             self._timer.cancel()
         earliest_s = self._loop.time() + TIMER_GRAIN_S
         self._timer = None if at_s is None else self._loop.call_at(max(at_s, earliest_s), self._on_timer)
+        self._timer_s = at_s
 
     def _on_timer(self) -> None:
-        self._timer = None
+        self._timer = self._timer_s = None
         self._tell(None, lambda: self._node.handle_timer(self._loop.time()))

@@ -13,7 +13,7 @@ from typing import Protocol
 
 from swarm.drivers.quic.connection import ID_BYTES, Connection, ConnectionFault, Profile, SocketAddress
 from swarm.drivers.quic.deadlines import NEVER, Deadlines
-from swarm.drivers.quic.link import PING_AFTER_S, QuicLink, next_turn
+from swarm.drivers.quic.link import QuicLink
 from swarm.drivers.quic.table import Limits, LinkTable
 from swarm.drivers.quic.udp import Port, bind, open_port
 from swarm.errors import MalformedMessage
@@ -34,6 +34,11 @@ END_S_MAX = 0.4
 
 TIMER_GRAIN_S = 0.0005
 """Timers closer than this to now wait so long, so that those of many links come up together."""
+
+PING_AFTER_S = 1.0
+ROUND_S = 0.5
+ROUND_TURNS = 4
+"""Every link is looked after once a round; a quarter of them at a time, so that the loop wakes once for many."""
 
 _MAPPED = "::ffff:"
 
@@ -67,6 +72,9 @@ class Endpoint:
         self._flush_handle: asyncio.Handle | None = None
         self._in_turn = False
         self._timer: asyncio.TimerHandle | None = None
+        self._timer_s = NEVER
+        self._round: asyncio.TimerHandle | None = None
+        self._turn = 0
         self._all_sent: asyncio.Event | None = None
 
     @property
@@ -97,6 +105,7 @@ class Endpoint:
             self._loop.call_soon(self._dial_failed, address)
             return
         self._touch(self._table.add(connection, address, dialled=True, expected=expected, now=now))
+        self._keep_looking()
 
     def send(self, number: LinkId, data: bytes, urgency: Urgency, expires_s: float | None) -> None:
         """Queue a message; nothing happens when the link is gone or ending."""
@@ -114,7 +123,7 @@ class Endpoint:
         if link is not None and not link.ending:
             logger.debug("link %d ends: %s", number, reason)
             link.ending = True
-            link.give_up_s = link.measure_s = self._loop.time() + END_S_MAX
+            link.give_up_s = self._loop.time() + END_S_MAX
             self._touch(link)
 
     def fail(self, number: LinkId, reason: str) -> None:
@@ -140,7 +149,7 @@ class Endpoint:
             self._hang_up(link, CODE_DONE, "closing")
             self._table.retire(link)
         self.flush()
-        for handle in (self._flush_handle, self._timer):
+        for handle in (self._flush_handle, self._timer, self._round):
             if handle is not None:
                 handle.cancel()
         self._port.close()
@@ -164,6 +173,7 @@ class Endpoint:
         elif _is_first(data, segment_bytes, destination) and self._table.admits_strangers:
             connection = Connection.accept(self._profile, destination)
             link = self._table.add(connection, _address(source), dialled=False, expected=None, now=now)
+            self._keep_looking()
             self._receive(link, data, segment_bytes, source, now)
             if not connection.authentic:
                 self._table.forget(link)
@@ -221,7 +231,6 @@ class Endpoint:
 
     def _down(self, link: QuicLink, now: float) -> None:
         """The link is over for the owner; its connection lingers to answer what arrives late."""
-        link.measure_s = NEVER
         if not self._table.retire(link) or link.ending:
             return
         if link.up:
@@ -256,7 +265,7 @@ class Endpoint:
                 self._hang_up(link, CODE_DONE, "done")
                 self._down(link, now)
                 datagrams += link.transmit(now)
-            wake_s = link.next_wake()
+            timer_s = link.connection.timer()
         except ConnectionFault as fault:
             self._fail(link, str(fault), now)
             return
@@ -267,11 +276,11 @@ class Endpoint:
         if link.connection.finished:
             self._deadlines.disarm(link)
             self._table.forget(link)
-        else:
-            self._deadlines.arm(link, wake_s)
+        elif timer_s is not None:
+            self._deadlines.arm(link, timer_s)
 
     def _on_timer(self) -> None:
-        self._timer = None
+        self._timer, self._timer_s = None, NEVER
         self._in_turn = True
         now = self._loop.time()
         for link in self._deadlines.due(now):
@@ -282,32 +291,48 @@ class Endpoint:
         self.flush()
 
     def _wake(self, link: QuicLink, now: float) -> None:
-        """A link's time has come: it is served only if its connection asked for that."""
-        if link.measure_s <= now:
-            self._look_after(link, now)
+        """Serve a link if its connection's timer is really due; it may have moved since it was armed."""
         timer_s = link.connection.timer()
-        if timer_s is not None and timer_s <= now:
-            link.connection.handle_timer(now)
-            self._settle(link, now)
-            if link.connection.closed:
-                self._down(link, now)
-            self._touch(link)
-        elif not link.touched:
-            self._deadlines.arm(link, link.measure_s if timer_s is None else min(timer_s, link.measure_s))
+        if timer_s is None:
+            return
+        if timer_s > now:
+            self._deadlines.arm(link, timer_s)
+            return
+        self._touch(link)
+        link.connection.handle_timer(now)
+        self._settle(link, now)
+        if link.connection.closed:
+            self._down(link, now)
+
+    def _look_round(self) -> None:
+        """The next quarter of the links; goes on as long as there is any."""
+        self._round = None
+        now = self._loop.time()
+        self._turn = (self._turn + 1) % ROUND_TURNS
+        for link in list(self._table.live.values()):
+            if link.id % ROUND_TURNS == self._turn or link.ending:
+                try:
+                    self._look_after(link, now)
+                except ConnectionFault as fault:
+                    self._fail(link, str(fault), now)
+        self._keep_looking()
 
     def _look_after(self, link: QuicLink, now: float) -> None:
-        """Twice a second per link: give up on a handshake, keep an idle link alive, measure."""
-        link.measure_s = next_turn(link.id, now)
-        if not link.up:
+        """Give up on a handshake or a goodbye that takes too long, keep an idle link alive, measure."""
+        if link.ending:
+            self._touch(link)
+        elif not link.up:
             if now >= link.give_up_s:
                 self._fail(link, "no answer", now)
-        elif link.ending:
-            self._touch(link)
         else:
             if now - link.heard_s > PING_AFTER_S:
                 link.connection.ping()
                 self._touch(link)
             self._owner.measured(link.id, link.stats(), now)
+
+    def _keep_looking(self) -> None:
+        if self._round is None and self._table.live:
+            self._round = self._loop.call_later(ROUND_S / ROUND_TURNS, self._look_round)
 
     def _touch(self, link: QuicLink) -> None:
         if not link.touched:
@@ -321,13 +346,11 @@ class Endpoint:
 
     def _arm_timer(self, now: float) -> None:
         at_s = max(self._deadlines.next_s(), now + TIMER_GRAIN_S)
-        if at_s == NEVER:
+        if at_s >= self._timer_s:
             return
         if self._timer is not None:
-            if self._timer.when() <= at_s:
-                return
             self._timer.cancel()
-        self._timer = self._loop.call_at(at_s, self._on_timer)
+        self._timer, self._timer_s = self._loop.call_at(at_s, self._on_timer), at_s
 
     def _anything_unsent(self) -> bool:
         return any(link.up and link.unsent_bytes() for link in self._table.live.values())
@@ -355,8 +378,10 @@ def _one_destination(data: bytes, segment_bytes: int) -> bool:
     if data[0] & 0x80:
         return False
     head = data[1 : 1 + ID_BYTES]
-    starts = range(segment_bytes, len(data), segment_bytes)
-    return all(data[at + 1 : at + 1 + ID_BYTES] == head and not data[at] & 0x80 for at in starts)
+    for at in range(segment_bytes, len(data), segment_bytes):
+        if data[at + 1 : at + 1 + ID_BYTES] != head or data[at] & 0x80:
+            return False
+    return True
 
 
 def _socket_address(address: Address, *, speaks_v6: bool) -> SocketAddress | None:

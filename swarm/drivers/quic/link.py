@@ -4,8 +4,6 @@ A message is written into a stream only while little is unsent there. What waits
 where it is still in order of urgency and can still be dropped for being late.
 """
 
-from math import floor
-
 from swarm.drivers.quic.connection import Channel, Connection, Datagram, SocketAddress
 from swarm.events import LinkStats, Urgency
 from swarm.framing import FrameReader, frame
@@ -19,11 +17,6 @@ BURST_ROUNDS_MAX = 16
 """Refills in one go before other links get their turn."""
 
 HANDSHAKE_S_MAX = 3.0
-MEASURE_EVERY_S = 0.5
-MEASURE_TURNS = 4
-"""Links are looked after in so many groups; one group at a time, so that the loop wakes once for all in it."""
-
-PING_AFTER_S = 1.0
 
 
 class QuicLink:
@@ -34,14 +27,12 @@ class QuicLink:
         "address",
         "connection",
         "dialled",
-        "dropped",
         "ending",
         "expected",
         "give_up_s",
         "heard_s",
         "id",
         "ids",
-        "measure_s",
         "queue",
         "received_bytes",
         "sent_bytes",
@@ -68,12 +59,10 @@ class QuicLink:
         self.queue = SendQueue()
         self.up = False
         self.ending = False
-        self.dropped = False
         self.touched = False
         self.ids: set[bytes] = set()
         self.heard_s = now
         self.give_up_s = now + HANDSHAKE_S_MAX
-        self.measure_s = next_turn(number, now)
         self.wake_s = float("inf")
         self.sent_bytes = 0
         self.received_bytes = 0
@@ -93,21 +82,14 @@ class QuicLink:
         """Datagrams that may leave now, the queue emptied into the streams as far as there is room."""
         datagrams: list[Datagram] = []
         for _ in range(BURST_ROUNDS_MAX):
-            if self.up and self.queue:
-                self._refill(Channel.CONTROL, CONTROL_ONLY, now)
-                if not self.ending:
-                    self._refill(Channel.DATA, DROPPABLE, now)
+            if self.up and self.queue.queued_bytes:
+                self._refill(now)
             leaving = self.connection.transmit(now)
             datagrams += leaving
-            if not leaving or not self.queue:
+            if not leaving or not self.queue.queued_bytes:
                 break
         self.sent_bytes += sum(len(datagram) for datagram, _ in datagrams)
         return datagrams
-
-    def next_wake(self) -> float:
-        """When this link wants attention: its connection's timer, or the next measurement."""
-        timer = self.connection.timer()
-        return self.measure_s if timer is None or timer > self.measure_s else timer
 
     def unsent_bytes(self) -> int:
         """What waits on this side, in the queue and in the streams."""
@@ -115,7 +97,7 @@ class QuicLink:
 
     def control_written(self) -> bool:
         """All control messages have left at least once."""
-        return not self.queue.waiting(Urgency.CONTROL) and not self.connection.unsent_bytes(Channel.CONTROL)
+        return not self.queue.control_bytes and not self.connection.unsent_bytes(Channel.CONTROL)
 
     def stats(self) -> LinkStats:
         return LinkStats(
@@ -126,14 +108,15 @@ class QuicLink:
             dropped_bytes=self.queue.dropped_bytes,
         )
 
-    def _refill(self, channel: Channel, classes: tuple[Urgency, ...], now: float) -> None:
+    def _refill(self, now: float) -> None:
+        queue = self.queue
+        if queue.control_bytes:
+            self._write(Channel.CONTROL, CONTROL_ONLY, now)
+        if queue.queued_bytes > queue.control_bytes and not self.ending:
+            self._write(Channel.DATA, DROPPABLE, now)
+
+    def _write(self, channel: Channel, classes: tuple[Urgency, ...], now: float) -> None:
         room_bytes = UNSENT_BYTES_MAX - self.connection.unsent_bytes(channel)
         messages = self.queue.take(now, room_bytes, classes)
         if messages:
             self.connection.write(channel, frame(messages))
-
-
-def next_turn(number: LinkId, now: float) -> float:
-    """When a link is to be looked after next: the same moments for every ``MEASURE_TURNS``-th link."""
-    phase_s = MEASURE_EVERY_S * (number % MEASURE_TURNS) / MEASURE_TURNS
-    return (floor((now - phase_s) / MEASURE_EVERY_S) + 1) * MEASURE_EVERY_S + phase_s

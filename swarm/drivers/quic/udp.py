@@ -128,7 +128,11 @@ class SelectorPort:
         return self._run_segments_max > 1
 
     def send(self, datagrams: list[Datagram]) -> None:
-        self._kept.extend(runs(datagrams, self._run_segments_max))
+        if len(datagrams) == 1:
+            datagram, to = datagrams[0]
+            self._kept.append(([datagram], to))
+        else:
+            self._kept.extend(runs(datagrams, self._run_segments_max))
         self._send_kept()
         if self._kept:
             self._loop.add_writer(self._socket.fileno(), self._on_writable)
@@ -140,17 +144,19 @@ class SelectorPort:
         self._socket.close()
 
     def on_readable(self) -> None:
-        for _ in range(READS_PER_TURN):
-            try:
-                data, segment_bytes, source = self._receive()
-            except (BlockingIOError, InterruptedError):
-                break
-            except OSError:
-                # An ICMP error of an earlier datagram; the connection's own timer decides.
-                continue
-            if data:
-                self._on_datagrams(data, segment_bytes, source)
-        self._on_turn()
+        try:
+            for _ in range(READS_PER_TURN):
+                try:
+                    data, segment_bytes, source = self._receive()
+                except (BlockingIOError, InterruptedError):
+                    break
+                except OSError:
+                    # An ICMP error of an earlier datagram; the connection's own timer decides.
+                    continue
+                if data:
+                    self._on_datagrams(data, segment_bytes, source)
+        finally:
+            self._on_turn()
 
     def _receive_many(self) -> tuple[bytes, int, SocketAddress]:
         data, ancillary, _, source = self._socket.recvmsg(DATAGRAM_BYTES_MAX, _ANCILLARY_BYTES)
@@ -233,19 +239,18 @@ class TransportPort(asyncio.DatagramProtocol):
 def runs(datagrams: list[Datagram], segments_max: int) -> list[tuple[list[bytes], SocketAddress]]:
     """Datagrams that one call can send: to one address, of equal length save the last, which may be shorter."""
     out: list[tuple[list[bytes], SocketAddress]] = []
-    run: list[bytes] = []
-    run_to: SocketAddress | None = None
-    room_bytes = 0
-    for datagram, to in datagrams:
-        size_bytes = len(datagram)
-        if run and to == run_to and size_bytes <= min(len(run[0]), room_bytes) and len(run) < segments_max:
-            run.append(datagram)
-            room_bytes -= size_bytes
-        else:
-            run, run_to, room_bytes = [datagram], to, RUN_BYTES_MAX - size_bytes
-            out.append((run, to))
-        if size_bytes < len(run[0]):
-            room_bytes = 0
+    start, total = 0, len(datagrams)
+    while start < total:
+        first, to = datagrams[start]
+        size_bytes = len(first)
+        limit = min(total, start + max(1, min(segments_max, RUN_BYTES_MAX // max(1, size_bytes))))
+        stop = start + 1
+        while stop < limit and datagrams[stop][1] == to and len(datagrams[stop][0]) == size_bytes:
+            stop += 1
+        if stop < limit and datagrams[stop][1] == to and len(datagrams[stop][0]) < size_bytes:
+            stop += 1
+        out.append(([datagram for datagram, _ in datagrams[start:stop]], to))
+        start = stop
     return out
 
 

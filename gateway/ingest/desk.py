@@ -1,0 +1,146 @@
+"""Where pushes come in: checks the key, keeps each key's stream, and lets a sender that comes back continue it.
+
+no push --push--> on air --push ends--> lingering --push--> on air (next epoch)
+                                        lingering --linger_s passed--> no push, the sink has `ended`
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
+
+from gateway.ingest.errors import KeyBusy
+from gateway.ingest.ffmpeg import Ffmpeg, find_ffmpeg
+from gateway.ingest.keys import IngestKeys, KeyEntry
+from gateway.ingest.numbering import Numbering
+from gateway.ingest.push import BroadcastSink, PushBody, PushReport, run_push
+from gateway.ingest.slicer import SlicedPiece
+from gateway.ingest.sources import Encoding
+from gateway.media.description import MediaDescription
+
+logger = logging.getLogger(__name__)
+
+IDLE_S = 10.0
+LINGER_S = 30.0
+TAKE_OVER_S = 2.0
+"""A sender that was restarted may be back before the end of its first push has been noticed."""
+
+OnAir = Callable[[KeyEntry], BroadcastSink]
+
+
+class _Programme:
+    """One key's stream: its numbers outlive the pushes, its sink outlives short pauses."""
+
+    def __init__(self, numbering: Numbering) -> None:
+        self.numbering = numbering
+        self.busy = asyncio.Lock()
+        self.sink: BroadcastSink | None = None
+        self.lingering: asyncio.TimerHandle | None = None
+
+    def resume(self) -> None:
+        """A push has come: the stream will not end yet."""
+        if self.lingering is not None:
+            self.lingering.cancel()
+            self.lingering = None
+
+    def end(self) -> None:
+        """Take the stream off air."""
+        self.resume()
+        if self.sink is not None:
+            self.sink.ended()
+            self.sink = None
+
+
+class _LateSink:
+    """Goes on air with the first description: a push that turns out to be unusable never does."""
+
+    def __init__(self, entry: KeyEntry, programme: _Programme, on_air: OnAir) -> None:
+        self._entry = entry
+        self._programme = programme
+        self._on_air = on_air
+
+    def description(self, epoch: int, description: MediaDescription) -> None:
+        if self._programme.sink is None:
+            self._programme.sink = self._on_air(self._entry)
+        self._programme.sink.description(epoch, description)
+
+    def piece(self, piece: SlicedPiece) -> None:
+        assert self._programme.sink is not None
+        self._programme.sink.piece(piece)
+
+    def ended(self) -> None:
+        self._programme.end()
+
+
+class IngestDesk:
+    """Takes pushes. ``on_air`` is called when a key's stream begins, and gives the place where its pieces go."""
+
+    def __init__(
+        self,
+        keys: IngestKeys,
+        on_air: OnAir,
+        *,
+        encoding: Encoding | None = None,
+        ffmpeg: Ffmpeg | None = None,
+        idle_s: float = IDLE_S,
+        linger_s: float = LINGER_S,
+    ) -> None:
+        """Without ``ffmpeg`` one is looked for when the first push comes."""
+        self._keys = keys
+        self._on_air = on_air
+        self._encoding = encoding or Encoding()
+        self._ffmpeg = ffmpeg
+        self._idle_s = idle_s
+        self._linger_s = linger_s
+        self._programmes: dict[str, _Programme] = {}
+
+    async def receive(self, key: str, body: AsyncIterator[bytes]) -> PushReport:
+        """Put a push on air until its body ends.
+
+        Raises PushRefused, KeyFileBroken, FfmpegMissing, and MediaError when it is nothing that can be broadcast.
+        """
+        entry = self._keys.check(key, datetime.now(UTC))
+        programme = self._programmes.get(entry.key) or self._new_programme(entry)
+        await _take(programme)
+        try:
+            programme.resume()
+            return await self._put_on_air(entry, programme, PushBody(body, idle_s=self._idle_s))
+        finally:
+            if programme.sink is not None:
+                loop = asyncio.get_running_loop()
+                programme.lingering = loop.call_later(self._linger_s, programme.end)
+            programme.busy.release()
+
+    def close(self) -> None:
+        """End all streams that linger; pushes that still run are cancelled by whoever runs them."""
+        for programme in self._programmes.values():
+            if not programme.busy.locked():
+                programme.end()
+
+    async def _put_on_air(self, entry: KeyEntry, programme: _Programme, body: PushBody) -> PushReport:
+        if self._ffmpeg is None:
+            self._ffmpeg = await asyncio.to_thread(find_ffmpeg)
+        sink = _LateSink(entry, programme, self._on_air)
+        logger.info("A push for %s has come", entry.name)
+        try:
+            return await run_push(
+                body, ffmpeg=self._ffmpeg, encoding=self._encoding, numbering=programme.numbering, sink=sink
+            )
+        finally:
+            logger.info("The push for %s has ended after %d bytes", entry.name, body.size_bytes)
+
+    def _new_programme(self, entry: KeyEntry) -> _Programme:
+        encoding = self._encoding
+        numbering = Numbering(unix_s=time.time(), piece_s=encoding.part_s, segment_s=encoding.segment_s)
+        programme = self._programmes[entry.key] = _Programme(numbering)
+        return programme
+
+
+async def _take(programme: _Programme) -> None:
+    """Raises KeyBusy when another push with this key goes on."""
+    try:
+        async with asyncio.timeout(TAKE_OVER_S):
+            await programme.busy.acquire()
+    except TimeoutError as error:
+        raise KeyBusy from error

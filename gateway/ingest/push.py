@@ -1,0 +1,119 @@
+"""One push: the body of a request goes into ffmpeg as it arrives, as fast as ffmpeg takes it and no faster."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Protocol
+
+from gateway.ingest.assembly import Assembly
+from gateway.ingest.broadcast import assemble
+from gateway.ingest.commands import push_job
+from gateway.ingest.errors import InputBroken, InputUnreadable, NotTransportStream, PushSilent, PushUnusable
+from gateway.ingest.ffmpeg import Ffmpeg, FfmpegProcess
+from gateway.ingest.numbering import Numbering
+from gateway.ingest.probe import InputInfo
+from gateway.ingest.slicer import SlicedPiece
+from gateway.ingest.sources import Encoding
+from gateway.ingest.transport_stream import read_contents
+from gateway.media.description import MediaDescription
+
+HEAD_BYTES_MAX = 1 << 20
+"""Within this a transport stream has named its tracks: it does so ten times a second."""
+NAME = "The pushed stream"
+
+
+class BroadcastSink(Protocol):
+    """What takes a stream on air. ``description`` comes before an epoch's first piece, and again when corrected."""
+
+    def description(self, epoch: int, description: MediaDescription) -> None: ...
+    def piece(self, piece: SlicedPiece) -> None: ...
+    def ended(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PushReport:
+    """What a push was: how long it lasted, and what came."""
+
+    seconds: float
+    size_bytes: int
+    pieces: int
+
+
+class PushBody:
+    """The bytes of a push, watched: a sender that falls silent ends it."""
+
+    def __init__(self, body: AsyncIterator[bytes], *, idle_s: float) -> None:
+        self._body = body
+        self._idle_s = idle_s
+        self.size_bytes = 0
+
+    async def read(self) -> bytes:
+        """The next bytes, b"" at the end. Raises PushSilent."""
+        try:
+            async with asyncio.timeout(self._idle_s):
+                async for data in self._body:
+                    if data:
+                        self.size_bytes += len(data)
+                        return data
+        except TimeoutError as error:
+            raise PushSilent(
+                f"No data came for {self._idle_s:g} s. Send again with the same key; viewers go on where they were."
+            ) from error
+        return b""
+
+
+async def run_push(
+    body: PushBody, *, ffmpeg: Ffmpeg, encoding: Encoding, numbering: Numbering, sink: BroadcastSink
+) -> PushReport:
+    """Put a push on air until it ends. Raises PushRefused, and MediaError when it cannot go on air."""
+    began_s = time.monotonic()
+    head, info = await _read_head(body)
+    job = push_job(info, encoding)
+    assembly = Assembly(job, encoding, numbering, on_description=sink.description, on_piece=sink.piece)
+    async with await FfmpegProcess.start(ffmpeg, job.arguments, feed=True) as process:
+        feeding = asyncio.create_task(_feed(process, head, body))
+        try:
+            await assemble(process, assembly, NAME)
+        except (InputUnreadable, InputBroken) as error:
+            raise PushUnusable(str(error)) from error
+        finally:
+            await _end(feeding)
+    if not assembly.pieces:
+        raise PushUnusable("No picture came that could be shown. Send for longer, and start at a key frame.")
+    return PushReport(seconds=time.monotonic() - began_s, size_bytes=body.size_bytes, pieces=assembly.pieces)
+
+
+async def _read_head(body: PushBody) -> tuple[bytes, InputInfo]:
+    """The first bytes, and what they say is in the stream. Raises PushRefused, NoVideo."""
+    head = b""
+    while data := await body.read():
+        head += data
+        if (info := read_contents(head)) is not None:
+            return head, info
+        if len(head) > HEAD_BYTES_MAX:
+            raise PushUnusable(
+                "The stream does not say what is in it (it has no programme tables). Send whole MPEG-TS."
+            )
+    raise NotTransportStream
+
+
+async def _feed(process: FfmpegProcess, head: bytes, body: PushBody) -> None:
+    """Raises PushSilent; what came before that is still finished and goes out."""
+    try:
+        await process.write(head)
+        while data := await body.read():
+            await process.write(data)
+    except BrokenPipeError:
+        pass  # ffmpeg has ended; who reads its output learns why
+    finally:
+        process.end_input()
+
+
+async def _end(feeding: asyncio.Task[None]) -> None:
+    """Take the feeding's outcome; when ffmpeg ended first, stop it."""
+    if not feeding.done():
+        feeding.cancel()
+    with suppress(asyncio.CancelledError):
+        await feeding

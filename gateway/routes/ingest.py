@@ -1,0 +1,60 @@
+"""``POST`` or ``PUT /ingest/{key}``: an endless body of MPEG-TS, put on air while it comes."""
+
+from collections.abc import AsyncIterator
+
+from fastapi import APIRouter, Request
+from pydantic import BaseModel
+from starlette.requests import ClientDisconnect
+
+from gateway.ingest.desk import IngestDesk
+from gateway.ingest.errors import FfmpegMissing, IngestError, PushRefused
+from gateway.media.errors import MediaError
+from gateway.problems import Problem
+
+# What is refused has not been read to its end, so that nothing more can come over this connection.
+HANG_UP = {"connection": "close"}
+
+
+class PushEnded(BaseModel):
+    """What came, once the sender has ended the push."""
+
+    seconds: float
+    bytes: int
+
+
+def ingest_router(desk: IngestDesk) -> APIRouter:
+    """The ingest's one route."""
+    router = APIRouter(tags=["ingest"])
+
+    @router.api_route("/ingest/{key}", methods=["POST", "PUT"], summary="Broadcast an MPEG transport stream")
+    async def push(key: str, request: Request) -> PushEnded:
+        """Send H.264 and AAC as MPEG-TS, for as long as the broadcast lasts. The answer comes at its end."""
+        try:
+            report = await desk.receive(key, _chunks(request))
+        except (IngestError, MediaError) as error:
+            raise _problem(error) from error
+        return PushEnded(seconds=round(report.seconds, 1), bytes=report.size_bytes)
+
+    return router
+
+
+async def _chunks(request: Request) -> AsyncIterator[bytes]:
+    """The body as it comes; a sender that goes away has ended it."""
+    try:
+        async for chunk in request.stream():
+            yield chunk
+    except ClientDisconnect:
+        return
+
+
+def _problem(error: IngestError | MediaError) -> Problem:
+    match error:
+        case PushRefused():
+            status, slug, title = error.status, error.slug, error.title
+        case MediaError():
+            status, slug, title = 422, "push-unusable", "This video cannot go on air"
+        case FfmpegMissing():
+            status, slug, title = 503, "ffmpeg-missing", "This gateway has no ffmpeg"
+        case _:
+            status, slug, title = 500, "ingest-failed", "The gateway cannot take this push"
+    return Problem(status=status, title=title, detail=str(error), slug=slug, headers=HANG_UP)
