@@ -52,10 +52,10 @@ sim: $(VENV)/.run ## simulate a swarm on a virtual clock: make sim ARGS="--help"
 	@exec $(BIN)/python -m swarm.sim $(ARGS)
 
 bench: $(VENV)/.test test-tools ## measure the demonstration in a real browser; the last line is JSON
-	@exec $(BIN)/python -m bench.demo $(ARGS)
+	@exec $(BIN)/python -m tests.bench.demo $(ARGS)
 
 bench-swarm: $(VENV)/.run ## measure many real nodes on this machine
-	@exec $(BIN)/python -m bench.swarm $(ARGS)
+	@exec $(BIN)/python -m tests.bench.swarm $(ARGS)
 
 clean: ## remove the virtual environment and everything that was built
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -66,6 +66,11 @@ class Gateway:
         for text in settings.links:
             self._add(text)
 
+    @property
+    def identity(self) -> Identity:
+        """Who this gateway is among peers."""
+        return self._key.identity
+
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """From opening the UDP socket to the last good-bye. Raises CannotStart."""

@@ -129,8 +129,9 @@ class Channel:
         if self._joined and not self.is_local:
             self._swarm.join(self.link, self.hear)
 
-    def go_local(self) -> None:
+    def go_local(self, title: str) -> None:
         """The stream is broadcast from here from now on."""
+        self.link = Link(self.stream, title)
         self.is_local = self._joined = True
 
     def leave_if_idle(self, idle_leave_s: float) -> bool:
@@ -236,10 +237,9 @@ class Channels:
         known = self._channels.get(stream_name(stream))
         if known is None:
             return self._enter(Link(stream, title), is_local=True)
-        if not known.is_local:
-            if known.joined:
-                known.leave()
-            known.go_local()
+        if known.joined and not known.is_local:
+            known.leave()
+        known.go_local(title)
         return known
 
     def get(self, name: str) -> Channel:
@@ -270,10 +270,10 @@ class Channels:
         """What players get of a stream. Raises Problem."""
         return await self.get(name).watch()
 
-    async def sweep(self) -> None:
+    async def sweep(self, every_s: float = SWEEP_EVERY_S) -> None:
         """Leave what nobody watches, for ever; run as one task."""
         while True:
-            await asyncio.sleep(SWEEP_EVERY_S)
+            await asyncio.sleep(every_s)
             for channel in self.all():
                 if channel.leave_if_idle(self._idle_leave_s):
                     logger.info("%s: nobody watches, left its swarm", channel.name)

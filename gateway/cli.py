@@ -137,9 +137,7 @@ def demo(
 ) -> None:
     """Show everything on this machine: a broadcaster, a swarm of relays, and a gateway to watch at."""
     settings = _settings(config, host=host, port=port, log_level="warning")
-    plan = Plan(
-        source=source, viewers=viewers, host=settings.host, port=settings.port, config=str(config) if config else None
-    )
+    plan = Plan(source=source, viewers=viewers, host=settings.host, port=settings.port, config=config)
     run(run_demo(plan, with_browser=not no_browser, console=new_console()))
 
 

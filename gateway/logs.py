@@ -13,8 +13,9 @@ LINE = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
 SECRET = re.compile(r"(/ingest/)[^\s/?#\"']+")
 STRUCK_OUT = r"\1***"
 
-# These log each request or datagram; below "warning" they are of use only to those who work on Seedcast.
-CHATTY = ("httpx", "httpcore", "asyncio", "uvicorn", "quic", "qh3")
+# What these say below the level is of use only to those who work on Seedcast. The QUIC library warns of every link
+# that its other end has closed.
+QUIET = {"httpx": "WARNING", "httpcore": "WARNING", "asyncio": "WARNING", "uvicorn": "WARNING", "quic": "ERROR"}
 
 
 class DiscreetFormatter(logging.Formatter):
@@ -29,5 +30,5 @@ def set_up_logging(level: LogLevel) -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(DiscreetFormatter(LINE))
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    for name in CHATTY:
-        logging.getLogger(name).setLevel(logging.DEBUG if level == "debug" else logging.WARNING)
+    for name, quiet_level in QUIET.items():
+        logging.getLogger(name).setLevel(logging.DEBUG if level == "debug" else quiet_level)

@@ -259,10 +259,14 @@ class Intake:
             stripe=feed.stripe,
             since=self._since(),
             rank=rank,
-            slots=min(0xFFFF, self._circle.uplink.slots(self._circle.stripe_bps)),
+            slots=self._slots(),
             spare=rank % 2 == slots.SPARE,
         )
         self._circle.say(self._circle.mates[lead.key], message)
+
+    def _slots(self) -> int:
+        circle = self._circle
+        return 0 if circle.settings.download_only else min(0xFFFF, circle.uplink.slots(circle.stripe_bps))
 
     def _since(self) -> int:
         """The first recent piece that I lack; 0, from the last key frame, when I have none yet."""

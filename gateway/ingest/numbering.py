@@ -1,11 +1,11 @@
 """The numbers of a stream's epochs, pieces and segments: they only grow, across pauses and restarts alike.
 
 They start from the wall clock, so that a broadcaster that was restarted goes on above where it was without having
-stored anything; from there on they are counted.
+stored anything; from there on they are counted. Discontinuities alone start at 0: a new epoch says enough.
 """
 
 START_OF_COUNT_S = 1_700_000_000
-"""Segments and discontinuities are counted from here (November 2023), so that they stay short."""
+"""Segments are counted from here (November 2023), so that their numbers stay short."""
 
 
 class Numbering:
@@ -15,7 +15,8 @@ class Numbering:
         self.epoch = int(unix_s)
         self.piece = int(unix_s * 1e6) // round(piece_s * 1e6)
         self.segment = int((unix_s - START_OF_COUNT_S) / segment_s)
-        self.discontinuity = int(unix_s) - START_OF_COUNT_S
+        # Counted from 0: hls.js walks an array that is as long as this number at every playlist.
+        self.discontinuity = 0
         self.index = 0
         self._begun = False
 

@@ -12,6 +12,9 @@ from gateway.media.errors import CodecError, NoVideo
 COPYABLE_PIXELS = ("yuv420p", "yuvj420p")
 """8 bit 4:2:0 is what browsers and televisions decode."""
 
+TEXT_CODECS = ("ansi", "bintext", "xbin", "idf")
+"""ffmpeg takes a text file for a picture of letters."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InputVideo:
@@ -43,7 +46,8 @@ _STREAM = re.compile(r"^\s*Stream #\d+:\d+.*?: (Video|Audio): (.*)$")
 _DURATION = re.compile(r"^\s*Duration: (\d+):(\d\d):(\d\d(?:\.\d+)?)")
 _BITRATE = re.compile(r"bitrate: (\d+) kb/s")
 _FPS = re.compile(r"([\d.]+)(k?) fps")
-_PIXELS = re.compile(r"\b(yuvj?\d+\w*|rgb\w*|bgr\w*|gray\w*|nv\d+|gbr\w*|pal8)\b")
+_COMMA = re.compile(r",\s*(?![^(]*\))")
+"""A comma outside of brackets."""
 
 
 async def probe(ffmpeg: Ffmpeg, name: str, input_arguments: list[str]) -> InputInfo:
@@ -65,6 +69,8 @@ def read_probe(name: str, lines: Iterable[str]) -> InputInfo:
     if not pictures:
         raise NoVideo(f"{name} has no video. Sound alone cannot be broadcast yet: choose an input with a picture.")
     video = _read_video(pictures[0])
+    if video.codec in TEXT_CODECS:
+        raise InputUnreadable(f"{name} cannot be read: it is a text, not a video. Choose another input.")
     if video.codec in ("none", "unknown"):
         raise CodecError(f"ffmpeg does not know the video codec of {name}. Convert it to H.264 first.")
     return InputInfo(
@@ -80,10 +86,11 @@ def _codec(text: str) -> str:
 
 
 def _read_video(text: str) -> InputVideo:
-    pixels = _PIXELS.search(text)
+    columns = _COMMA.split(text)
+    pixels = _codec(columns[1]) if len(columns) > 1 else ""
     rate = _FPS.search(text)
     fps = float(rate[1]) * (1000 if rate[2] else 1) if rate else None
-    return InputVideo(codec=_codec(text), pixels=pixels[1] if pixels else "", fps=fps if fps and fps <= 240 else None)
+    return InputVideo(codec=_codec(text), pixels=pixels, fps=fps if fps and fps <= 240 else None)
 
 
 def _read_duration(lines: Iterable[str]) -> float | None:

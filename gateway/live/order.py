@@ -81,6 +81,7 @@ class PieceOrder:
                     break
                 # A later epoch is described, so this one's description was refused: nothing will come of it.
                 del self._held[first.key]
+                self._lost.add(first.number)
                 continue
             missing = self._missing(first)
             if missing and not self._gives_up(missing, now):

@@ -116,7 +116,8 @@ function state() {
   if (page.streams === null) return "loading";
   if (!page.chosen) return "empty";
   if (player.failed) return "failed";
-  if (video.ended || page.chosen.state === "ended") return "ended";
+  if (video.ended) return "ended";
+  if (page.chosen.state === "ended" && (!meter.hasFrame || meter.stalled)) return "ended"; // played to its last frame
   if (!meter.hasFrame) return "joining";
   if (video.paused) return "paused";
   return meter.stalled ? "stalled" : "playing";
@@ -126,7 +127,7 @@ function draw() {
   if (meter.hasFrame && !meter.stalled) player.settled();
   const now = state();
   const covered = !meter.hasFrame || now === "ended";
-  view.drawState(now, { trouble: player.trouble, covered, alarm: page.alarm });
+  view.drawState(now, { trouble: view.NOTICES[page.chosen?.state] ?? player.trouble, covered, alarm: page.alarm });
   view.drawFigures(meter, player, video);
 }
 

@@ -35,6 +35,12 @@ const STATES = {
   unreachable: ["No answer", "The gateway does not answer."],
 };
 
+// What the gateway says of a stream that has no picture, where that is more than the page's own state tells.
+export const NOTICES = {
+  unreachable: "None of this stream's peers can be reached. Trying again…",
+  stalled: "The stream has paused: nothing comes from its peers. Waiting…",
+};
+
 export function drawState(state, { trouble = null, covered = true, alarm = null }) {
   const [word, sentence] = STATES[state];
   put("status", word);
@@ -85,7 +91,7 @@ export function drawChoice(stream) {
   const url = mediaUrl(stream.hls_url);
   byId("share-link").value = stream.link;
   byId("share-low").value = url;
-  byId("share-plain").value = new URL("plain.m3u8", url).href;
+  byId("share-plain").value = mediaUrl(stream.plain_url);
 }
 
 export function drawFigures(meter, player, video) {

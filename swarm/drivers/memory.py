@@ -5,7 +5,7 @@ jitter. What happens depends on the seed alone: events are ordered by time, then
 """
 
 import heapq
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from random import Random
 
@@ -47,6 +47,7 @@ class _End:
     received_bytes: int = 0
     dropped_bytes: int = 0
     queued_bytes: int = 0
+    severed: bool = False
     last_arrival_s: list[float] = field(default_factory=lambda: [0.0, 0.0])
 
 
@@ -79,6 +80,7 @@ class MemoryNet:
         self._made = 0
         self._hosts: dict[Address, Host] = {}
         self._links = 0
+        self._cuts: set[frozenset[Address]] = set()
 
     @property
     def hosts(self) -> list[Host]:
@@ -120,6 +122,22 @@ class MemoryNet:
             other = end.peer
             self.at(self.now + DEAD_AFTER_S, lambda o=other, link=end.peer_link: self._lost(o, link))  # type: ignore[misc]
 
+    def cut(self, these: Iterable[Host], those: Iterable[Host]) -> None:
+        """Let nothing pass between two groups until ``heal``: links fall silent and die of it, new ones fail."""
+        pairs = [(host, other) for host in these for other in those]
+        self._cuts.update(frozenset((host.address, other.address)) for host, other in pairs)
+        for end in [end for host in self.hosts for end in host.ends.values()]:
+            if not end.severed and self._is_cut(end.host, end.peer):
+                end.severed = True
+                self.at(self.now + DEAD_AFTER_S, lambda end=end: self._lost(end.host, end.link))  # type: ignore[misc]
+
+    def heal(self) -> None:
+        """Undo all cuts; links that they have severed stay dead."""
+        self._cuts.clear()
+
+    def _is_cut(self, host: Host, other: Host) -> bool:
+        return frozenset((host.address, other.address)) in self._cuts
+
     def _drain(self, host: Host) -> None:
         for output in host.node.outputs():
             self._carry_out(host, output)
@@ -153,7 +171,8 @@ class MemoryNet:
     def _dial(self, host: Host, order: Dial) -> None:
         other = self._hosts.get(order.address)
         delay_s = host.line.delay_s + (other.line.delay_s if other else 0)
-        if other is None or not other.alive or (order.peer is not None and order.peer != other.identity.key):
+        pinned = order.peer is None or (other is not None and order.peer == other.identity.key)
+        if other is None or not other.alive or not pinned or self._is_cut(host, other):
             self.at(self.now + DIAL_FAILS_AFTER_S, lambda: self._dial_failed(host, order.address))
             return
         self.at(self.now + 3 * delay_s, lambda: self._connect(host, other))
@@ -162,7 +181,7 @@ class MemoryNet:
         self.call(host, lambda node, now: node.dial_failed(address, now))
 
     def _connect(self, dialler: Host, acceptor: Host) -> None:
-        if not dialler.alive or not acceptor.alive:
+        if not dialler.alive or not acceptor.alive or self._is_cut(dialler, acceptor):
             self._dial_failed(dialler, acceptor.address)
             return
         self._links += 2
@@ -234,7 +253,7 @@ class MemoryNet:
 
     def _arrive(self, host: Host, link: LinkId, data: bytes) -> None:
         end = host.ends.get(link)
-        if end is not None and host.alive:
+        if end is not None and host.alive and not end.severed:
             end.received_bytes += len(data)
             host.node.receive(data, link, self.now)
             self._drain(host)

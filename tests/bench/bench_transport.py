@@ -18,6 +18,7 @@ import pstats
 import time
 from collections import defaultdict
 from collections.abc import Callable, Coroutine
+from functools import partial
 from multiprocessing.connection import Connection as Pipe
 from typing import Any
 
@@ -183,19 +184,14 @@ class TcpLink(asyncio.Protocol):
 
 
 async def _bulk_tcp_receiver(pipe: Pipe) -> None:
-    links: list[TcpLink] = []
-    counter = BulkCounter(lambda data: links[0].say(data))
-
-    def accept() -> TcpLink:
-        links.append(TcpLink(lambda data, link: counter.take(data)))
-        return links[-1]
-
-    server = await asyncio.get_running_loop().create_server(accept, HOST, 0)
+    link = TcpLink(lambda data, link: counter.take(data))
+    counter = BulkCounter(link.say)
+    server = await asyncio.get_running_loop().create_server(lambda: link, HOST, 0)
     pipe.send(server.sockets[0].getsockname()[1])
     await counter.done.wait()
     pipe.send(time.process_time())
     await asyncio.to_thread(pipe.recv)
-    links[0].transport.close()
+    link.transport.close()
     server.close()
     await server.wait_closed()
 
@@ -272,14 +268,15 @@ class RelayMesh:
         self.delays_s.append(time.perf_counter() - float.fromhex(data[1:40].decode().strip()))
         self._forward(node, data)
 
+    def taker(self, node: int) -> Callable[[bytes, object], None]:
+        return lambda data, link: self.take(node, data)
+
     def emit(self, number: int) -> None:
         head = bytes([number % STRIPES]) + time.perf_counter().hex().ljust(39).encode()
         self._forward(0, head + bytes(RELAY_MESSAGE_BYTES - len(head)))
 
     def edges(self) -> set[tuple[int, int]]:
-        return {
-            (giver, taker) for tree in self.trees.values() for giver, takers in tree.items() for taker in takers
-        }
+        return {(giver, taker) for tree in self.trees.values() for giver, takers in tree.items() for taker in takers}
 
     def _forward(self, node: int, data: bytes) -> None:
         for child in self.trees[data[0]].get(node, ()):
@@ -312,7 +309,7 @@ async def relay_quic() -> dict[str, float]:
     links: dict[tuple[int, int], LinkId] = {}
     mesh = RelayMesh(lambda giver, taker, data: nodes[giver].say(links[giver, taker], data))
     for number, node in enumerate(nodes):
-        node.on_message = lambda data, link, number=number: mesh.take(number, data)  # type: ignore[misc]
+        node.on_message = mesh.taker(number)
     cpu = time.process_time()
     for giver, taker in sorted(mesh.edges()):
         node = nodes[giver]
@@ -338,12 +335,7 @@ async def relay_tcp() -> dict[str, float]:
     loop = asyncio.get_running_loop()
     links: dict[tuple[int, int], TcpLink] = {}
     mesh = RelayMesh(lambda giver, taker, data: links[giver, taker].say(data))
-    servers = [
-        await loop.create_server(
-            lambda number=number: TcpLink(lambda data, link: mesh.take(number, data)), HOST, 0
-        )
-        for number in range(ENDPOINTS)
-    ]
+    servers = [await loop.create_server(partial(TcpLink, mesh.taker(number)), HOST, 0) for number in range(ENDPOINTS)]
     for giver, taker in sorted(mesh.edges()):
         port = servers[taker].sockets[0].getsockname()[1]
         _, links[giver, taker] = await loop.create_connection(lambda: TcpLink(lambda data, link: None), HOST, port)

@@ -52,7 +52,7 @@ def open_browser(executable: str) -> Iterator[Browser]:
             executable_path=executable,
             headless=True,
             args=[*FLAGS, *KEEP_AWAKE],
-            ignore_default_args=["--headless", "--hide-scrollbars"],
+            ignore_default_args=["--headless"],
         )
         try:
             yield browser

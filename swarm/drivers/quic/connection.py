@@ -92,13 +92,14 @@ def make_profile(seed: bytes, *, certificate_seed: bytes | None = None) -> Profi
 class Connection:
     """Made by ``dial`` or ``accept``. All methods that take bytes or the time raise ConnectionFault."""
 
-    __slots__ = ("_quic", "_receive_base", "_received", "_send_base", "established", "ids", "retired")
+    __slots__ = ("_core", "_quic", "_receive_base", "_received", "_send_base", "established", "ids", "retired")
 
     def __init__(self, quic: "_Quic", first_id: bytes) -> None:
         self._quic = quic
         is_client = quic.configuration.is_client
         self._send_base, self._receive_base = (2, 3) if is_client else (3, 2)
         self._received: list[tuple[Channel, bytes]] = []
+        self._core: QuicConnectionCore | None = None
         self.established = False
         self.ids: list[bytes] = [first_id, quic.host_cid]
         """New connection ids under which datagrams for this connection arrive; whoever routes takes them."""
@@ -155,11 +156,15 @@ class Connection:
     def receive(self, data: bytes, segment_bytes: int, source: SocketAddress, now: float) -> None:
         """One datagram, or several of ``segment_bytes`` each (the last may be shorter) glued together."""
         try:
-            if self.established:
-                self._quic.receive_sealed(data, segment_bytes, source, now)
-            else:
+            if self._core is None:
                 for start in range(0, len(data), segment_bytes):
                     self._quic.receive_datagram(data[start : start + segment_bytes], source, now)
+            elif segment_bytes < len(data):
+                self._core.receive_gro_buffer(data, segment_bytes, source, now)
+                self._quic.drain()
+            else:
+                self._core.receive_datagram(data, source, now)
+                self._quic.drain()
             self._take_events()
         except _FAULTS as error:
             raise _fault(error) from error
@@ -172,25 +177,31 @@ class Connection:
         return received
 
     def write(self, channel: Channel, data: bytes) -> None:
+        """Append to a stream, after the handshake."""
         with _faults:
-            self._quic.send_stream_data(self._send_base + 4 * channel, data)
+            self._quic.core.send_stream(self._send_base + 4 * channel, data)
 
     def unsent_bytes(self, channel: Channel | None = None) -> int:
         """Bytes written and not yet sent for the first time, of one channel or both."""
         stream = None if channel is None else self._send_base + 4 * channel
         with _faults:
-            return self._quic.get_send_buffer_size(stream)
+            return self._quic.core.get_send_buffer_size(stream)
 
     def transmit(self, now: float) -> list[Datagram]:
         """Datagrams that may leave now."""
         try:
-            return self._quic.take_datagrams(now)
+            poll = (self._core or self._quic.core).poll_transmit
+            datagrams: list[Datagram] = []
+            while (sent := poll(now)) is not None:
+                datagrams.append(sent[:2])
         except _FAULTS as error:
             raise _fault(error) from error
+        return datagrams
 
     def timer(self) -> float | None:
+        """When ``handle_timer`` is wanted."""
         try:
-            timer = self._quic.core.get_timer()
+            timer = (self._core or self._quic.core).get_timer()
         except _FAULTS as error:
             raise _fault(error) from error
         return None if timer is None else timer[1]
@@ -222,6 +233,7 @@ class Connection:
                     if event.alpn_protocol != ALPN:
                         raise ValueError("the peer speaks another protocol")
                     self.established = True
+                    self._core = self._quic.core
                 case events.StreamReset() | events.StopSendingReceived():
                     raise ValueError("a peer does not end single streams")
 
@@ -234,7 +246,7 @@ class Connection:
 
 
 class _Quic(QuicConnection):
-    """qh3's connection less what costs and is not used, plus a TLS exporter."""
+    """qh3's connection less what costs and is not used, plus a TLS exporter. The handshake goes through it."""
 
     def __init__(
         self, *, configuration: QuicConfiguration, original_destination_connection_id: bytes | None = None
@@ -246,10 +258,7 @@ class _Quic(QuicConnection):
 
     @property
     def core(self) -> QuicConnectionCore:
-        core = self._core
-        if core is None:
-            raise ValueError("the connection has not begun")
-        return core
+        return self._require_core()
 
     @property
     def state(self) -> QuicConnectionState:
@@ -263,20 +272,9 @@ class _Quic(QuicConnection):
     def ending_reason(self) -> str:
         return "" if self._close_event is None else self._close_event.reason_phrase
 
-    def receive_sealed(self, data: bytes, segment_bytes: int, source: SocketAddress, now: float) -> None:
-        """After the handshake the core can take everything at once."""
-        if segment_bytes < len(data):
-            self.core.receive_gro_buffer(data, segment_bytes, source, now)
-        else:
-            self.core.receive_datagram(data, source, now)
+    def drain(self) -> None:
+        """Take in what the core has to tell after it was given datagrams directly."""
         self._drain_core()
-
-    def take_datagrams(self, now: float) -> list[Datagram]:
-        poll = self.core.poll_transmit
-        datagrams: list[Datagram] = []
-        while (sent := poll(now)) is not None:
-            datagrams.append((sent[0], sent[1]))
-        return datagrams
 
     def _create_tls(self, remote_source_cid: bytes | None) -> QuicTlsBridge:
         bridge = super()._create_tls(remote_source_cid)

@@ -7,6 +7,7 @@ and carried out in order; news go to the application, which may give commands fr
 import asyncio
 import logging
 from collections.abc import Callable
+from functools import partial
 from typing import Generic, TypeVar
 
 from swarm.drivers.port import NodePort
@@ -50,6 +51,7 @@ class QuicDriver(Generic[NodeT]):
         self._endpoint = Endpoint(make_profile(identity.seed), self, limits or Limits())
         self._address: Address | None = None
         self._draining = False
+        self._stopped = False
         self._timer: asyncio.TimerHandle | None = None
         self._timer_s: float | None = None
         self._timer_stale: asyncio.Handle | None = None
@@ -77,6 +79,7 @@ class QuicDriver(Generic[NodeT]):
         self.run(lambda node, now: node.shut_down(now))
         await self._endpoint.sent(GOODBYE_S_MAX)
         self._endpoint.close()
+        self._stopped = True
         for handle in (self._timer, self._timer_stale):
             if handle is not None:
                 handle.cancel()
@@ -102,13 +105,16 @@ class QuicDriver(Generic[NodeT]):
     def message(self, link: LinkId, data: bytes, now: float) -> None:
         self._tell(link, lambda: self._node.receive(data, link, now))
 
-    def measured(self, link: LinkId, stats: LinkStats, now: float) -> None:
-        self._tell(link, lambda: self._node.link_measured(link, stats, now))
+    def measured(self, stats: dict[LinkId, LinkStats], now: float) -> None:
+        for link, figures in stats.items():
+            self._tell(link, partial(self._node.link_measured, link, figures, now))
 
     # -- the node's outputs
 
     def _tell(self, link: LinkId | None, tell: Callable[[], None]) -> None:
         """One input of the node. This is where its mistakes end: they cost the link that the input came from."""
+        if self._stopped:
+            return
         try:
             tell()
         except Exception:
@@ -127,7 +133,7 @@ class QuicDriver(Generic[NodeT]):
                     self._carry_out(output)
         finally:
             self._draining = False
-        if self._timer_stale is None:
+        if self._timer_stale is None and not self._stopped:
             self._timer_stale = self._loop.call_soon(self._arm_timer)
 
     def _carry_out(self, output: Output) -> None:

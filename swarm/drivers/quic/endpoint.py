@@ -8,22 +8,18 @@ a fault closes the link that it came from and no other.
 
 import asyncio
 import logging
-from ipaddress import ip_address
 from typing import Protocol
 
-from swarm.drivers.quic.connection import ID_BYTES, Connection, ConnectionFault, Profile, SocketAddress
+from swarm.drivers.quic.addresses import address_of, socket_address
+from swarm.drivers.quic.connection import Connection, ConnectionFault, Profile, SocketAddress
 from swarm.drivers.quic.deadlines import NEVER, Deadlines
+from swarm.drivers.quic.headers import destination_of, is_first, one_destination
 from swarm.drivers.quic.link import QuicLink
 from swarm.drivers.quic.table import Limits, LinkTable
 from swarm.drivers.quic.udp import Port, bind, open_port
 from swarm.errors import MalformedMessage
 from swarm.events import LinkInfo, LinkStats, Urgency
 from swarm.units import Address, LinkId, PeerId
-
-INITIAL_BYTES_MIN = 1200
-"""RFC 9000 section 14.1: a shorter first datagram could make us amplify a forged request."""
-
-ID_BYTES_MAX = 20
 
 CODE_DONE = 0
 CODE_FAULT = 1
@@ -40,8 +36,6 @@ ROUND_S = 0.5
 ROUND_TURNS = 4
 """Every link is looked after once a round; a quarter of them at a time, so that the loop wakes once for many."""
 
-_MAPPED = "::ffff:"
-
 logger = logging.getLogger(__name__)
 
 
@@ -56,7 +50,7 @@ class EndpointOwner(Protocol):
 
     def message(self, link: LinkId, data: bytes, now: float) -> None: ...
 
-    def measured(self, link: LinkId, stats: LinkStats, now: float) -> None: ...
+    def measured(self, stats: dict[LinkId, LinkStats], now: float) -> None: ...
 
 
 class Endpoint:
@@ -71,6 +65,7 @@ class Endpoint:
         self._speaks_v6 = False
         self._flush_handle: asyncio.Handle | None = None
         self._in_turn = False
+        self._closed = False
         self._timer: asyncio.TimerHandle | None = None
         self._timer_s = NEVER
         self._round: asyncio.TimerHandle | None = None
@@ -93,7 +88,9 @@ class Endpoint:
 
     def dial(self, address: Address, expected: PeerId | None) -> None:
         """The owner hears ``link_up`` or ``dial_failed``, never before this returns."""
-        target = _socket_address(address, speaks_v6=self._speaks_v6)
+        if self._closed:
+            return
+        target = socket_address(address, speaks_v6=self._speaks_v6)
         if target is None or not self._table.has_room:
             self._loop.call_soon(self._dial_failed, address)
             return
@@ -149,6 +146,7 @@ class Endpoint:
             self._hang_up(link, CODE_DONE, "closing")
             self._table.retire(link)
         self.flush()
+        self._closed = True
         for handle in (self._flush_handle, self._timer, self._round):
             if handle is not None:
                 handle.cancel()
@@ -159,20 +157,20 @@ class Endpoint:
     def _on_datagrams(self, data: bytes, segment_bytes: int, source: SocketAddress) -> None:
         self._in_turn = True
         now = self._loop.time()
-        if segment_bytes >= len(data) or _one_destination(data, segment_bytes):
+        if segment_bytes >= len(data) or one_destination(data, segment_bytes):
             self._route(data, segment_bytes, source, now)
             return
         for start in range(0, len(data), segment_bytes):
             self._route(data[start : start + segment_bytes], segment_bytes, source, now)
 
     def _route(self, data: bytes, segment_bytes: int, source: SocketAddress, now: float) -> None:
-        destination = _destination(data)
+        destination = destination_of(data)
         link = self._table.route(destination)
         if link is not None:
             self._receive(link, data, segment_bytes, source, now)
-        elif _is_first(data, segment_bytes, destination) and self._table.admits_strangers:
+        elif is_first(data, segment_bytes, destination) and self._table.admits_strangers:
             connection = Connection.accept(self._profile, destination)
-            link = self._table.add(connection, _address(source), dialled=False, expected=None, now=now)
+            link = self._table.add(connection, address_of(source), dialled=False, expected=None, now=now)
             self._keep_looking()
             self._receive(link, data, segment_bytes, source, now)
             if not connection.authentic:
@@ -223,6 +221,7 @@ class Endpoint:
             self._table.forget(link)
 
     def _hang_up(self, link: QuicLink, code: int, reason: str) -> None:
+        link.hung_up = True
         self._touch(link)
         try:
             link.connection.close(code, reason)
@@ -261,7 +260,7 @@ class Endpoint:
     def _serve(self, link: QuicLink, now: float) -> None:
         try:
             datagrams = link.transmit(now)
-            if link.ending and (now >= link.give_up_s or link.control_written()):
+            if link.ending and not link.hung_up and (now >= link.give_up_s or link.control_written()):
                 self._hang_up(link, CODE_DONE, "done")
                 self._down(link, now)
                 datagrams += link.transmit(now)
@@ -309,33 +308,37 @@ class Endpoint:
         self._round = None
         now = self._loop.time()
         self._turn = (self._turn + 1) % ROUND_TURNS
+        measured: dict[LinkId, LinkStats] = {}
         for link in list(self._table.live.values()):
-            if link.id % ROUND_TURNS == self._turn or link.ending:
-                try:
-                    self._look_after(link, now)
-                except ConnectionFault as fault:
-                    self._fail(link, str(fault), now)
+            if link.id % ROUND_TURNS != self._turn and not link.ending:
+                continue
+            try:
+                self._look_after(link, now)
+                if link.up and not link.ending:
+                    measured[link.id] = link.stats()
+            except ConnectionFault as fault:
+                self._fail(link, str(fault), now)
+        if measured:
+            self._owner.measured(measured, now)
         self._keep_looking()
 
     def _look_after(self, link: QuicLink, now: float) -> None:
-        """Give up on a handshake or a goodbye that takes too long, keep an idle link alive, measure."""
+        """Give up on a handshake or a goodbye that takes too long, keep an idle link alive."""
         if link.ending:
             self._touch(link)
         elif not link.up:
             if now >= link.give_up_s:
                 self._fail(link, "no answer", now)
-        else:
-            if now - link.heard_s > PING_AFTER_S:
-                link.connection.ping()
-                self._touch(link)
-            self._owner.measured(link.id, link.stats(), now)
+        elif now - link.heard_s > PING_AFTER_S:
+            link.connection.ping()
+            self._touch(link)
 
     def _keep_looking(self) -> None:
         if self._round is None and self._table.live:
             self._round = self._loop.call_later(ROUND_S / ROUND_TURNS, self._look_round)
 
     def _touch(self, link: QuicLink) -> None:
-        if not link.touched:
+        if not link.touched and not self._closed:
             link.touched = True
             self._touched.append(link)
             self._flush_soon()
@@ -354,49 +357,3 @@ class Endpoint:
 
     def _anything_unsent(self) -> bool:
         return any(link.up and link.unsent_bytes() for link in self._table.live.values())
-
-
-def _destination(datagram: bytes) -> bytes:
-    """The destination connection id (RFC 8999 section 5); empty or senseless for what is no QUIC."""
-    if datagram[0] & 0x80:
-        return datagram[6 : 6 + datagram[5]] if len(datagram) > 6 else b""
-    return datagram[1 : 1 + ID_BYTES]
-
-
-def _is_first(data: bytes, segment_bytes: int, destination: bytes) -> bool:
-    """Whether this may open a connection: a version 1 Initial (RFC 9000 section 17.2.2) of full size."""
-    return (
-        data[0] & 0xF0 == 0xC0
-        and data[1:5] == b"\0\0\0\1"
-        and min(segment_bytes, len(data)) >= INITIAL_BYTES_MIN
-        and ID_BYTES <= len(destination) <= ID_BYTES_MAX
-    )
-
-
-def _one_destination(data: bytes, segment_bytes: int) -> bool:
-    """Whether datagrams of one sender are all for one link: two peers may have two links between them."""
-    if data[0] & 0x80:
-        return False
-    head = data[1 : 1 + ID_BYTES]
-    for at in range(segment_bytes, len(data), segment_bytes):
-        if data[at + 1 : at + 1 + ID_BYTES] != head or data[at] & 0x80:
-            return False
-    return True
-
-
-def _socket_address(address: Address, *, speaks_v6: bool) -> SocketAddress | None:
-    """What the system wants for an address; None when it is no address or of the wrong family."""
-    try:
-        host = ip_address(address.host)
-    except ValueError:
-        return None
-    if not 0 < address.port < 1 << 16 or (host.version == 6 and not speaks_v6):
-        return None
-    if not speaks_v6:
-        return str(host), address.port
-    return (f"{_MAPPED}{host}" if host.version == 4 else str(host)), address.port, 0, 0
-
-
-def _address(source: SocketAddress) -> Address:
-    host = source[0]
-    return Address(host[len(_MAPPED) :] if host.startswith(_MAPPED) and "." in host else host, source[1])

@@ -20,7 +20,8 @@ HANDSHAKE_S_MAX = 3.0
 
 
 class QuicLink:
-    """``up`` after the handshake; ``ending`` once this side closes it and only control messages still go out."""
+    """``up`` after the handshake; ``ending`` once this side closes it and only control messages still go out;
+    ``hung_up`` once its goodbye is said."""
 
     __slots__ = (
         "_readers",
@@ -31,6 +32,7 @@ class QuicLink:
         "expected",
         "give_up_s",
         "heard_s",
+        "hung_up",
         "id",
         "ids",
         "queue",
@@ -59,6 +61,7 @@ class QuicLink:
         self.queue = SendQueue()
         self.up = False
         self.ending = False
+        self.hung_up = False
         self.touched = False
         self.ids: set[bytes] = set()
         self.heard_s = now

@@ -55,7 +55,8 @@ class Port(Protocol):
     def send(self, datagrams: list[Datagram]) -> None:
         """Send, or keep until there is room. A datagram that the system refuses counts as lost on the way."""
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Close the socket at once. A second time changes nothing."""
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -138,6 +139,8 @@ class SelectorPort:
             self._loop.add_writer(self._socket.fileno(), self._on_writable)
 
     def close(self) -> None:
+        if self._socket.fileno() < 0:
+            return
         self._loop.remove_reader(self._socket.fileno())
         self._loop.remove_writer(self._socket.fileno())
         self._kept.clear()
@@ -197,7 +200,8 @@ class SelectorPort:
         """Some network drivers refuse to cut buffers up; the datagrams at hand are sent one by one."""
         self._run_segments_max = 1
         singles = [([datagram], to) for run, to in self._kept for datagram in run]
-        self._kept = deque(singles)
+        self._kept.clear()
+        self._kept.extend(singles)
 
 
 class TransportPort(asyncio.DatagramProtocol):

@@ -1,0 +1,98 @@
+"""What the tests here share: a listener that keeps what goes on air, and looks into what it kept."""
+
+import asyncio
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from gateway.ingest.clock_code import read_clock
+from gateway.ingest.ffmpeg import Ffmpeg
+from gateway.ingest.numbering import Numbering
+from gateway.ingest.slicer import SlicedPiece
+from gateway.media.description import MediaDescription
+from gateway.media.parts import InitSegment
+from gateway.media.payload import PieceSlice, unpack
+from gateway.media.splitter import PartSplitter
+
+WAIT_S = 30.0
+"""Only a broken test waits for so long."""
+DECODE = ("-map", "0:v", "-fps_mode", "passthrough")
+
+
+@dataclass
+class Listener:
+    """A sink that remembers, and lets a test wait for what it needs."""
+
+    descriptions: list[tuple[int, MediaDescription]] = field(default_factory=list)
+    pieces: list[SlicedPiece] = field(default_factory=list)
+    came_us: list[int] = field(default_factory=list)
+    ends: int = 0
+    _changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def description(self, epoch: int, description: MediaDescription) -> None:
+        self.descriptions.append((epoch, description))
+        self._changed.set()
+
+    def piece(self, piece: SlicedPiece) -> None:
+        self.pieces.append(piece)
+        self.came_us.append(time.time_ns() // 1000)
+        self._changed.set()
+
+    def ended(self) -> None:
+        self.ends += 1
+        self._changed.set()
+
+    async def until(self, enough: Callable[[], bool]) -> None:
+        async with asyncio.timeout(WAIT_S):
+            while not enough():
+                self._changed.clear()
+                await self._changed.wait()
+
+    async def until_pieces(self, count: int) -> None:
+        await self.until(lambda: len(self.pieces) >= count)
+
+    @property
+    def contents(self) -> list[PieceSlice]:
+        return [unpack(piece.payload) for piece in self.pieces]
+
+    @property
+    def init(self) -> InitSegment:
+        (event,) = PartSplitter().feed(self.descriptions[0][1].init)
+        assert isinstance(event, InitSegment)
+        return event
+
+    def film(self) -> bytes:
+        """The first epoch as a file that ffmpeg can read."""
+        first = self.pieces[0].epoch
+        parts = (unpack(piece.payload).parts for piece in self.pieces if piece.epoch == first)
+        return self.descriptions[0][1].init + b"".join(bytes(part.data) for parts_ in parts for part in parts_)
+
+
+def numbering() -> Numbering:
+    return Numbering(unix_s=time.time(), piece_s=0.2, segment_s=1.0)
+
+
+def clocks(tool: Ffmpeg, film: bytes, width: int, height: int) -> list[int | None]:
+    """What the machine-readable clock says in each decoded frame."""
+    answer = subprocess.run(
+        [tool.path, "-v", "error", "-i", "-", *DECODE, "-f", "rawvideo", "-pix_fmt", "gray", "-"],
+        input=film,
+        capture_output=True,
+        check=True,
+    )
+    return [read_clock(frame) for frame in np.frombuffer(answer.stdout, dtype=np.uint8).reshape(-1, height, width)]
+
+
+def hashes(tool: Ffmpeg, source: str, *, film: bytes | None = None) -> list[str]:
+    """The hash of each decoded picture, in order."""
+    answer = subprocess.run(
+        [tool.path, "-v", "error", "-i", source, *DECODE, "-f", "framehash", "-"],
+        input=film or b"",
+        capture_output=True,
+        check=True,
+    )
+    lines = answer.stdout.decode().splitlines()
+    return [line.split(",")[-1].strip() for line in lines if not line.startswith("#")]

@@ -1,0 +1,78 @@
+"""A swarm for tests of the gateway: real nodes joined in memory, on a virtual clock that the test moves."""
+
+from gateway.membership import Hear
+from swarm.drivers.memory import Host, Line, MemoryNet
+from swarm.events import News
+from swarm.identity import Identity
+from swarm.link import Link
+from swarm.manifest import RenditionInfo
+from swarm.node import Node
+from swarm.settings import NodeSettings
+from swarm.status import StreamStatus
+from swarm.units import Address, StreamId
+from tests.gateway.media_fixture import CAPTURE_US
+
+
+class MemorySwarm:
+    """One host's place in the swarm: what ``gateway.membership`` is over QUIC."""
+
+    def __init__(self, net: MemoryNet, name: str) -> None:
+        identity = Identity(name.encode().ljust(32, b"."))
+        node = Node(
+            identity=identity,
+            settings=NodeSettings(),
+            rng=net.random(f"node/{name}"),
+            wall_offset_s=CAPTURE_US / 1e6,
+            now=net.now,
+        )
+        self.net = net
+        self.host: Host = net.add(name, identity, node, Line())
+        self.joined: list[StreamId] = []
+        """Every call of ``join``, in order."""
+        self._heard = 0
+        self._listeners: dict[StreamId, Hear] = {}
+
+    @property
+    def addresses(self) -> tuple[Address, ...]:
+        return (self.host.address,)
+
+    def join(self, link: Link, hear: Hear) -> None:
+        self.joined.append(link.stream)
+        self._listeners[link.stream] = hear
+        self.net.call(self.host, lambda node, now: node.join(link.stream, 0, link.peers, now))
+
+    def leave(self, stream: StreamId) -> None:
+        self._listeners.pop(stream, None)
+        self.net.call(self.host, lambda node, now: node.leave(stream, now))
+
+    def status(self, stream: StreamId) -> StreamStatus | None:
+        return self.host.node.status(stream, 0)
+
+    def broadcast(self, owner: Identity, *, title: str, epoch: int, rendition: RenditionInfo) -> None:
+        self.net.call(
+            self.host,
+            lambda node, now: node.broadcast(owner, title=title, epoch=epoch, renditions=(rendition,), now=now),
+        )
+
+    def publish(
+        self, stream: StreamId, payload: bytes, *, number: int, key: bool, capture_us: int, duration_us: int
+    ) -> None:
+        self.net.call(
+            self.host,
+            lambda node, now: node.publish(
+                stream, 0, payload, number=number, key=key, capture_us=capture_us, duration_us=duration_us, now=now
+            ),
+        )
+
+    def run_for(self, seconds: float) -> None:
+        """Let time pass for everybody, and hand this host's news to who joined."""
+        self.net.run_until(self.net.now + seconds)
+        fresh = self.host.news[self._heard :]
+        self._heard = len(self.host.news)
+        for _, news in fresh:
+            self._tell(news)
+
+    def _tell(self, news: News) -> None:
+        listener = self._listeners.get(news.stream)
+        if listener is not None:
+            listener(news)

@@ -1,0 +1,285 @@
+"""Channels over a real swarm in memory: joined once, shared, left when idle, and never broken by what comes."""
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from gateway.channels import CHANNELS_MAX, STALLED_S, Channel, Channels, State
+from gateway.ingest.slicer import SlicedPiece
+from gateway.media.payload import pack
+from gateway.on_air import OnAir, Studio
+from gateway.problems import Problem
+from swarm.drivers.memory import MemoryNet
+from swarm.events import ManifestReady, PieceLost, PieceReady
+from swarm.identity import Identity
+from swarm.link import Link, parse_link, stream_name
+from swarm.manifest import Manifest, RenditionInfo
+from swarm.units import Address, StreamId
+from tests.gateway.media_fixture import CAPTURE_US, PIECE_US, slices, stream
+from tests.gateway.memory_swarm import MemorySwarm
+
+OWNER = Identity(b"owner".ljust(32, b"."))
+STREAM = StreamId(OWNER.key)
+NAME = stream_name(STREAM)
+EPOCH = 7
+IDLE_S = 30.0
+
+
+class World:
+    """A broadcaster's gateway and a viewer's, joined in memory."""
+
+    def __init__(self) -> None:
+        self.net = MemoryNet("channels")
+        self.source = MemorySwarm(self.net, "source")
+        self.viewer = MemorySwarm(self.net, "viewer")
+        self.at_source = self._channels(self.source)
+        self.at_viewer = self._channels(self.viewer)
+        self.on_air: OnAir = Studio(self.source, self.at_source).open(OWNER, "News", lambda: 500_000)
+        self.link = Link(STREAM, "", self.source.addresses)
+        self.published = 0
+
+    def _channels(self, swarm: MemorySwarm) -> Channels:
+        return Channels(swarm, window_s=24, idle_leave_s=IDLE_S, clock=lambda: self.net.now)
+
+    def describe(self, epoch: int = EPOCH) -> None:
+        self.on_air.description(epoch, stream().description)
+
+    def play(self, pieces: int, payload: bytes | None = None) -> None:
+        """Broadcast so many pieces at their own speed, and let them arrive."""
+        for _ in range(pieces):
+            number = self.published
+            content = slices(stream())[number]
+            self.on_air.piece(
+                SlicedPiece(
+                    number=1000 + number,
+                    epoch=EPOCH,
+                    key=content.index == 0,
+                    capture_us=CAPTURE_US + number * PIECE_US,
+                    duration_us=PIECE_US,
+                    payload=pack(content) if payload is None else payload,
+                )
+            )
+            self.published += 1
+            self.viewer.run_for(PIECE_US / 1e6)
+
+    def watch(self) -> Channel:
+        """A viewer who knows the link asks for the stream."""
+        channel = self.at_viewer.add(self.link)
+        asyncio.run(channel.watch())
+        return channel
+
+
+def state_of(channel: Channel) -> State:
+    return channel.state
+
+
+def test_a_player_gets_what_another_gateway_broadcasts() -> None:
+    world = World()
+    world.describe()
+    channel = world.watch()
+    assert state_of(channel) is State.JOINING
+    world.play(12)
+    assert state_of(channel) is State.LIVE
+    assert channel.title == "News"
+    assert channel.window.playlist(None).count(b"#EXT-X-PART:") == 12
+    local = world.at_source.get(NAME)
+    assert local.window.segment(100, None)
+    assert channel.window.segment(100, None) == local.window.segment(100, None)
+
+
+def test_players_share_one_membership() -> None:
+    world = World()
+    world.describe()
+    channel = world.watch()
+    windows = {id(asyncio.run(world.at_viewer.watch(NAME))) for _ in range(5)}
+    assert windows == {id(channel.window)}
+    assert world.viewer.joined == [STREAM]
+
+
+def test_an_idle_stream_is_left_and_joined_again_with_a_fresh_window() -> None:
+    world = World()
+    world.describe()
+    channel = world.watch()
+    world.play(6)
+    old = channel.window
+    world.viewer.run_for(IDLE_S - 2)
+    assert not channel.leave_if_idle(IDLE_S)
+    world.viewer.run_for(1)
+    assert channel.leave_if_idle(IDLE_S)
+    assert state_of(channel) is State.IDLE
+    assert world.viewer.status(STREAM) is None
+    assert asyncio.run(channel.watch()) is not old
+    assert world.viewer.joined == [STREAM, STREAM]
+    world.play(6)
+    assert state_of(channel) is State.LIVE
+
+
+def test_a_broadcast_from_here_is_never_left_for_idleness() -> None:
+    world = World()
+    world.describe()
+    world.play(1)
+    world.viewer.run_for(10 * IDLE_S)
+    assert not world.at_source.get(NAME).leave_if_idle(IDLE_S)
+
+
+def test_a_stream_without_news_is_stalled_and_live_again_with_the_next_piece() -> None:
+    world = World()
+    world.describe()
+    channel = world.watch()
+    world.play(6)
+    world.viewer.run_for(STALLED_S)
+    assert state_of(channel) is State.STALLED
+    world.play(6)
+    assert state_of(channel) is State.LIVE
+
+
+def test_a_stream_that_nobody_has_is_unreachable_in_words() -> None:
+    world = World()
+    channel = world.at_viewer.add(Link(STREAM, "", (Address("10.9.9.9", 1),)))
+    asyncio.run(channel.watch())
+    world.viewer.run_for(20)
+    assert state_of(channel) is State.UNREACHABLE
+    with pytest.raises(Problem, match="No peer") as caught:
+        asyncio.run(channel.watch())
+    assert caught.value.status == 504
+
+
+def test_an_unreachable_stream_lives_once_a_good_link_is_added() -> None:
+    world = World()
+    world.describe()
+    channel = world.at_viewer.add(Link(STREAM, "", (Address("10.9.9.9", 1),)))
+    asyncio.run(channel.watch())
+    world.viewer.run_for(20)
+    assert world.at_viewer.add(world.link) is channel
+    world.viewer.run_for(2)
+    world.play(10)
+    assert state_of(channel) is State.LIVE
+
+
+@pytest.mark.parametrize("payload", [b"", b"garbage", bytes(3000)])
+def test_a_signed_piece_that_is_no_media_is_counted_and_skipped(payload: bytes) -> None:
+    world = World()
+    world.describe()
+    channel = world.watch()
+    world.play(5)
+    channel.hear(
+        PieceReady(
+            stream=STREAM,
+            rendition=0,
+            epoch=EPOCH,
+            number=1005,
+            key=False,
+            capture_us=CAPTURE_US,
+            duration_us=PIECE_US,
+            payload=payload,
+        )
+    )
+    assert channel.pieces_broken == 1
+    world.published += 1
+    world.play(4)
+    assert state_of(channel) is State.LIVE
+    assert channel.window.has(101, 4)
+
+
+def test_a_description_that_is_none_is_survived(caplog: pytest.LogCaptureFixture) -> None:
+    world = World()
+    channel = world.watch()
+    rendition = RenditionInfo(number=0, name="", bitrate_bps=1, piece_us=PIECE_US, k=4, n=6, media=b"{")
+    manifest = Manifest(stream=STREAM, epoch=1, revision=1, title="Odd", created_us=0, renditions=(rendition,))
+    channel.hear(ManifestReady(stream=STREAM, manifest=manifest))
+    assert channel.title == "Odd"
+    assert "cannot be used" in caplog.text
+    channel.hear(ManifestReady(stream=STREAM, manifest=replace(manifest, renditions=())))
+    channel.hear(PieceLost(stream=STREAM, rendition=0, number=1))
+    assert state_of(channel) is State.JOINING
+
+
+def test_an_ended_stream_ends_its_playlist_and_may_begin_anew() -> None:
+    world = World()
+    world.describe()
+    channel = world.watch()
+    world.play(6)
+    manifest = Manifest(stream=STREAM, epoch=EPOCH, revision=9, title="News", created_us=0, renditions=(), ended=True)
+    channel.hear(ManifestReady(stream=STREAM, manifest=manifest))
+    assert state_of(channel) is State.ENDED
+    assert b"#EXT-X-ENDLIST" in channel.window.playlist(None)
+    channel.set_description(EPOCH + 1, stream().description)
+    assert state_of(channel) is State.LIVE
+
+
+def test_a_broadcast_that_has_ended_is_off_the_swarm_and_comes_back_with_a_new_epoch() -> None:
+    world = World()
+    world.describe()
+    world.play(3)
+    world.on_air.ended()
+    assert world.at_source.get(NAME).state is State.ENDED
+    assert world.source.status(STREAM) is None
+    world.describe(EPOCH + 1)
+    assert world.source.status(STREAM) is not None
+    assert world.at_source.get(NAME).state is not State.ENDED
+
+
+def test_the_link_to_pass_on_names_this_peer_only_while_it_is_in_the_swarm() -> None:
+    world = World()
+    world.describe()
+    channel = world.at_viewer.add(world.link)
+    assert parse_link(channel.share_link).peers == world.source.addresses
+    asyncio.run(channel.watch())
+    world.viewer.run_for(2)
+    link = parse_link(channel.share_link)
+    assert link.peers == (*world.viewer.addresses, *world.source.addresses)
+    assert link.title == "News"
+
+
+def test_an_unknown_stream_says_how_to_add_it() -> None:
+    with pytest.raises(Problem, match="Add its link") as caught:
+        World().at_viewer.get("x" * 52)
+    assert caught.value.status == 404
+
+
+def test_streams_are_removed_unless_they_are_broadcast_from_here() -> None:
+    world = World()
+    world.describe()
+    world.watch()
+    world.at_viewer.remove(NAME)
+    assert world.viewer.status(STREAM) is None
+    assert len(world.at_viewer) == 0
+    with pytest.raises(Problem) as caught:
+        world.at_source.remove(NAME)
+    assert caught.value.status == 409
+
+
+def test_watching_ones_own_broadcast_joins_nothing() -> None:
+    world = World()
+    world.describe()
+    world.play(2)
+    channel = world.at_source.add(world.link)
+    assert asyncio.run(channel.watch()).is_open
+    assert world.source.joined == []
+
+
+def test_there_is_a_limit_to_the_streams_known() -> None:
+    channels = World().at_viewer
+    for number in range(CHANNELS_MAX):
+        channels.add(Link(StreamId(number.to_bytes(32, "big"))))
+    with pytest.raises(Problem) as caught:
+        channels.add(Link(StreamId(b"\xff" * 32)))
+    assert caught.value.status == 507
+
+
+def test_the_sweeper_leaves_what_nobody_watches() -> None:
+    world = World()
+    world.describe()
+
+    async def sweep() -> None:
+        window = await world.at_viewer.add(world.link).watch()
+        waiting = asyncio.create_task(window.wait_open(10))
+        sweeping = asyncio.create_task(world.at_viewer.sweep(every_s=0))
+        world.viewer.run_for(IDLE_S)
+        assert not await waiting
+        sweeping.cancel()
+
+    asyncio.run(sweep())
+    assert state_of(world.at_viewer.get(NAME)) is State.IDLE
+    assert world.viewer.status(STREAM) is None

@@ -1,0 +1,47 @@
+"""Neighbours made for tests of the rules: what they are and what they advertise, without links or nodes."""
+
+from swarm.peers import Mate, Peer
+from swarm.units import Address, LinkId, PeerId, Stripe, SwarmTag
+from swarm.wire import Advert, Offer
+
+TAG = SwarmTag(b"12345678")
+
+
+def key(number: int) -> PeerId:
+    return PeerId(number.to_bytes(4, "big") * 8)
+
+
+def offer(
+    stripe: int = 0, *, delay_ms: int = 100, free: int = 1, lowest_rank: int = 0, ancestors: tuple[bytes, ...] = ()
+) -> Offer:
+    return Offer(stripe=Stripe(stripe), delay_ms=delay_ms, free=free, lowest_rank=lowest_rank, ancestors=ancestors)
+
+
+def advert(
+    *offers: Offer,
+    source: bool = False,
+    newest: int = 0,
+    lag_ms: int = 60_000,
+    clock_depth: int = 0xFF,
+    clock_offset_us: int = 0,
+) -> Advert:
+    return Advert(
+        tag=TAG,
+        source=source,
+        newest=newest,
+        lag_ms=lag_ms,
+        uptime_s=10,
+        proven_slots=0,
+        clock_depth=clock_depth,
+        clock_offset_us=clock_offset_us,
+        offers=offers,
+    )
+
+
+def mate(number: int, said: Advert | None = None, *, at_s: float = 0.0, rtt_s: float = 0.02) -> Mate:
+    address = Address(f"10.0.0.{number}", 4000)
+    found = Mate(Peer(LinkId(number), key(number), address, dialled=True, download_only=False, up_since_s=0.0))
+    found.peer.rtt_s = rtt_s
+    if said is not None:
+        found.heard(said, at_s)
+    return found

@@ -1,0 +1,68 @@
+"""Hypothesis strategies for what travels on the wire, all fields over their whole range."""
+
+from hypothesis import strategies as st
+
+from swarm import wire
+from swarm.units import Address, PeerId, Stripe, SwarmTag
+
+U8 = st.integers(0, 0xFF)
+U16 = st.integers(0, 0xFFFF)
+U32 = st.integers(0, 0xFFFF_FFFF)
+U64 = st.integers(0, 0xFFFF_FFFF_FFFF_FFFF)
+I64 = st.integers(-(1 << 63), (1 << 63) - 1)
+
+tags = st.binary(min_size=8, max_size=8).map(SwarmTag)
+keys = st.binary(min_size=32, max_size=32).map(PeerId)
+stripes = st.integers(0, 63).map(Stripe)
+hosts = st.ip_addresses().map(lambda ip: str(ip).partition("%")[0])
+addresses = st.builds(Address, hosts, U16)
+contacts = st.builds(wire.Contact, keys, addresses)
+hints = st.lists(contacts, max_size=wire.HINTS_MAX).map(tuple)
+ancestors = st.lists(st.binary(min_size=4, max_size=4), max_size=wire.ANCESTORS_MAX).map(tuple)
+offers = st.builds(wire.Offer, stripe=stripes, delay_ms=U16, free=U8, lowest_rank=U8, ancestors=ancestors)
+
+hellos = st.builds(
+    wire.Hello,
+    version=U8,
+    key=keys,
+    proof=st.binary(min_size=64, max_size=64),
+    download_only=st.booleans(),
+    observed=addresses,
+)
+welcomes = st.builds(wire.Welcome, version=U8, key=keys, download_only=st.booleans(), observed=addresses)
+pings = st.builds(wire.Ping, sent_us=I64)
+pongs = st.builds(wire.Pong, sent_us=I64, wall_us=I64)
+
+
+def swarm_messages(tag: st.SearchStrategy[SwarmTag] = tags) -> st.SearchStrategy[wire.Message]:
+    """Every message that names a swarm."""
+    return st.one_of(
+        st.builds(wire.Interest, tag=tag, epoch=U32, revision=U32),
+        st.builds(wire.ManifestMessage, tag=tag, data=st.binary(max_size=300)),
+        st.builds(
+            wire.Advert,
+            tag=tag,
+            source=st.booleans(),
+            newest=U64,
+            lag_ms=U16,
+            uptime_s=U32,
+            proven_slots=U16,
+            clock_depth=U8,
+            clock_offset_us=I64,
+            offers=st.lists(offers, max_size=4).map(tuple),
+        ),
+        st.builds(wire.Peers, tag=tag, contacts=st.lists(contacts, max_size=4).map(tuple)),
+        st.builds(wire.Subscribe, tag=tag, stripe=stripes, since=U64, rank=U8, slots=U16, spare=st.booleans()),
+        st.builds(wire.Accept, tag=tag, stripe=stripes, ancestors=ancestors),
+        st.builds(wire.Reject, tag=tag, stripe=stripes, hints=hints),
+        st.builds(wire.Unsubscribe, tag=tag, stripe=stripes),
+        st.builds(wire.Moved, tag=tag, stripe=stripes, hints=hints),
+        st.builds(wire.Want, tag=tag, number=U64, held=U64, count=st.integers(0, 64)),
+        st.builds(wire.Sorry, tag=tag, number=U64),
+        st.builds(wire.Bye, tag=tag, parents=st.lists(st.tuples(stripes, contacts), max_size=4).map(tuple)),
+    )
+
+
+def messages() -> st.SearchStrategy[wire.Message]:
+    """Every message but blocks."""
+    return st.one_of(swarm_messages(), hellos, welcomes, pings, pongs)

@@ -1,0 +1,71 @@
+"""Who could be a parent."""
+
+import pytest
+
+from swarm.adverts import CROWDING_S, DELAY_UNKNOWN_MS, chain, leads, relays_known, short
+from swarm.peers import ADVERT_FRESH_S, Lead, Mate
+from swarm.units import PeerId, Stripe
+from swarm.wire import ANCESTORS_MAX
+from tests.swarm.neighbours import advert, key, mate, offer
+
+ME = key(99)
+
+
+def found(*mates: Mate, rank: int = 2, feeding: dict[PeerId, int] | None = None, now: float = 0.0) -> list[Lead]:
+    return leads(Stripe(0), mates, rank=rank, me=ME, feeding=feeding or {}, piece_s=0.2, now=now)
+
+
+def test_a_lead_is_scored_by_its_delay_half_the_round_trip_and_a_quarter_piece() -> None:
+    (lead,) = found(mate(1, advert(offer(delay_ms=300)), rtt_s=0.04))
+    assert lead == Lead(key(1), pytest.approx(0.3 + 0.02 + 0.05))
+
+
+def test_who_offers_another_stripe_is_no_lead() -> None:
+    assert found(mate(1, advert(offer(stripe=1)))) == []
+
+
+def test_who_has_not_advertised_is_no_lead() -> None:
+    assert found(mate(1)) == []
+
+
+def test_a_stale_advert_is_no_lead() -> None:
+    fresh = mate(1, advert(offer()), at_s=10.0)
+    assert found(fresh, now=10.0 + ADVERT_FRESH_S - 0.01)
+    assert found(fresh, now=10.0 + ADVERT_FRESH_S) == []
+
+
+def test_who_descends_from_me_is_no_lead() -> None:
+    assert found(mate(1, advert(offer(ancestors=(short(key(5)), short(ME)))))) == []
+    assert found(mate(1, advert(offer(ancestors=(short(key(5)),)))))
+
+
+def test_who_is_not_fed_is_no_lead() -> None:
+    assert found(mate(1, advert(offer(delay_ms=DELAY_UNKNOWN_MS)))) == []
+
+
+def test_without_a_free_slot_only_a_better_rank_gets_a_place() -> None:
+    full = mate(1, advert(offer(free=0, lowest_rank=4)))
+    assert found(full, rank=4) == []
+    assert found(full, rank=3)
+
+
+def test_who_feeds_me_already_scores_worse_and_the_source_does_not() -> None:
+    crowded, source = mate(1, advert(offer())), mate(2, advert(offer(), source=True))
+    first, second = found(crowded, source, feeding={key(1): 3, key(2): 3})
+    assert first.score_s - second.score_s == pytest.approx(3 * CROWDING_S)
+
+
+def test_a_chain_of_ancestors_is_bounded() -> None:
+    above = tuple(bytes([i]) * 4 for i in range(ANCESTORS_MAX))
+    assert chain(key(1), above) == (short(key(1)), *above[:-1])
+
+
+def test_relays_are_counted_by_stripe_without_the_source_and_the_stale() -> None:
+    both = advert(offer(stripe=0), offer(stripe=2))
+    source, stale = mate(2, advert(offer(stripe=0), source=True), at_s=9.0), mate(3, both, at_s=0.0)
+    counts = relays_known(3, [mate(1, both, at_s=9.0), source, stale], now=9.0)
+    assert counts == [1, 0, 1]
+
+
+def test_a_stripe_that_does_not_exist_counts_for_nothing() -> None:
+    assert relays_known(2, [mate(1, advert(offer(stripe=63)))], now=0.0) == [0, 0]

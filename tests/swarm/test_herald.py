@@ -1,0 +1,114 @@
+"""What a node tells its neighbours of itself."""
+
+from swarm import wire
+from swarm.adverts import DELAY_UNKNOWN_MS, short
+from swarm.herald import ADVERT_EVERY_S, ADVERT_SOON_S, EXCHANGE_EVERY_S, EXCHANGE_PEERS
+from swarm.units import Address, LinkId, PeerId
+from tests.swarm.stage import INTEREST, Stage, accept, actor, advert, block, manifest, offer, piece, subscribe
+
+
+def adverts(stage: Stage, link: LinkId) -> list[wire.Advert]:
+    return [message for message in stage.take(link) if isinstance(message, wire.Advert)]
+
+
+def exchanged(stage: Stage, link: LinkId) -> list[wire.Peers]:
+    return [message for message in stage.take(link) if isinstance(message, wire.Peers)]
+
+
+def test_a_new_neighbour_is_told_at_once() -> None:
+    stage = Stage()
+    stage.go_on_air()
+    link = stage.befriend(1)
+    told, *_ = adverts(stage, link)
+    assert told.source
+    assert [offered.stripe for offered in told.offers] == list(range(6))
+    assert all(offered.delay_ms == 0 and offered.free > 0 and not offered.ancestors for offered in told.offers)
+
+
+def test_adverts_come_once_a_second() -> None:
+    stage = Stage()
+    stage.go_on_air()
+    link = stage.befriend(1)
+    stage.pass_time(ADVERT_EVERY_S)
+    stage.take(link)
+    stage.pass_time(10 * ADVERT_EVERY_S)
+    assert 9 <= len(adverts(stage, link)) <= 11
+
+
+def test_a_change_that_matters_is_told_soon_but_not_too_often() -> None:
+    stage = Stage()
+    stage.go_on_air()
+    links = [stage.befriend(number) for number in range(1, 20)]
+    stage.pass_time(2.0)
+    stage.take(links[0])
+    for link in links:
+        for stripe in range(6):
+            stage.say(link, subscribe(stripe))
+        stage.pass_time(0.1)
+    told = adverts(stage, links[0])
+    assert 3 <= len(told) <= 2 + 1.9 / ADVERT_SOON_S
+    assert all(offered.free == 0 for offered in told[-1].offers)
+
+
+def test_a_relay_names_its_ancestors_and_its_delay() -> None:
+    stage = Stage()
+    stage.watch()
+    parent = stage.befriend(1, manifest(), advert(*(offer(stripe) for stripe in range(6))))
+    stage.pass_time(1.0)
+    colour = stage.member.outgo.nursery.colours[0]
+    unfed = {offered.stripe: offered for offered in adverts(stage, parent)[-1].offers}[colour]
+    assert (unfed.delay_ms, unfed.ancestors) == (DELAY_UNKNOWN_MS, ())
+    stage.pass_time(0.3)
+    stage.say(parent, advert(*(offer(stripe) for stripe in range(6))))
+    stage.pass_time(2.0)
+    stage.say(parent, advert(*(offer(stripe) for stripe in range(6))))
+    stage.pass_time(0.2)
+    stage.say(parent, accept(colour, (short(PeerId(actor(9).key)),)))
+    stage.receive(parent, block(piece(round(stage.now / 0.2) - 3), colour))
+    stage.pass_time(1.0)
+    fed = {offered.stripe: offered for offered in adverts(stage, parent)[-1].offers}[colour]
+    assert fed.ancestors == (short(PeerId(actor(1).key)), short(PeerId(actor(9).key)))
+    assert 0 < fed.delay_ms < 2000
+
+
+def test_what_is_whole_here_is_told() -> None:
+    stage = Stage()
+    stage.go_on_air()
+    link = stage.befriend(1)
+    stage.publish(41)
+    stage.pass_time(1.2)
+    assert adverts(stage, link)[-1].newest == 41
+
+
+def test_neighbours_are_named_at_meeting_and_every_ten_seconds() -> None:
+    stage = Stage()
+    stage.watch()
+    first = stage.befriend(1)
+    assert exchanged(stage, first) == [], "there is nobody else yet"
+    second = stage.befriend(2)
+    (named,) = exchanged(stage, second)
+    assert [contact.key for contact in named.contacts] == [actor(1).key]
+    stage.pass_time(EXCHANGE_EVERY_S + 0.2)
+    (named,) = exchanged(stage, first)
+    assert [contact.key for contact in named.contacts] == [actor(2).key]
+
+
+def test_no_more_than_so_many_are_named_and_never_the_asker() -> None:
+    stage = Stage()
+    stage.watch()
+    for number in range(1, 41):
+        stage.befriend(number)
+    last = stage.befriend(41)
+    (named,) = exchanged(stage, last)
+    keys = {contact.key for contact in named.contacts}
+    assert len(keys) == EXCHANGE_PEERS
+    assert actor(41).key not in keys
+
+
+def test_a_peer_with_a_scoped_ipv6_address_can_be_named() -> None:
+    stage = Stage()
+    stage.watch()
+    link = stage.meet(actor(1), Address("fe80::1%eth0", 4000))
+    stage.say(link, INTEREST)
+    (named,) = exchanged(stage, stage.befriend(2))
+    assert named.contacts[0].address == Address("fe80::1", 4000)
