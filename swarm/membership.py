@@ -4,6 +4,7 @@ Nothing here waits: a message or a tick changes the state and appends to the nod
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from swarm import adverts, clock, colours, wire
 from swarm.circle import Circle
@@ -92,7 +93,9 @@ class Membership:
             self.outgo.forward(entry, index, None, now)
 
     def leave(self, now: float) -> None:
-        """Say good-bye; children get my parents as hints."""
+        """Say good-bye; children get my parents as hints. When the source leaves, its broadcast has ended."""
+        if self.circle.is_source:
+            self._end(now)
         parents = []
         for feed in self.intake.feeds:
             mate = self.circle.mates.get(feed.parent) if feed.parent is not None else None
@@ -101,6 +104,15 @@ class Membership:
         bye = wire.Bye(tag=self.circle.tag, parents=tuple(parents))
         for mate in self.circle.mates.values():
             self.circle.say(mate, bye)
+
+    def _end(self, now: float) -> None:
+        """Tell everybody, signed, that nothing more comes until another epoch begins."""
+        circle = self.circle
+        if circle.owner is not None and circle.manifest is not None and not circle.manifest.ended:
+            last = replace(
+                circle.manifest, revision=circle.manifest.revision + 1, created_us=circle.wall_us(now), ended=True
+            )
+            self._adopt(last, sign_manifest(last, circle.owner), now)
 
     # -- links
 

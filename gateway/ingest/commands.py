@@ -11,13 +11,13 @@ How the output comes to be one regular part after another:
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Protocol
 
 import ffmpeg
 
-from gateway.ingest.probe import COPYABLE_PIXELS, InputInfo
+from gateway.ingest.probe import COPYABLE_PIXELS, InputAudio, InputInfo
 from gateway.ingest.sources import DeviceSource, Encoding, FileSource, Source, TestSource, UrlSource, name_of
 from gateway.ingest.test_picture import SAMPLE_RATE
 from gateway.media.errors import CodecError
@@ -33,8 +33,6 @@ NETWORK_TIMEOUT_US = 10_000_000
 COPIED_GUESS_BPS = 4_000_000
 NTSC = {23.98: Fraction(24000, 1001), 29.97: Fraction(30000, 1001), 59.94: Fraction(60000, 1001)}
 """ffmpeg prints these rates with two decimals; the exact ones do not drift."""
-_COPY_AUDIO: Options = {"c:a": "copy", "bsf:a": "aac_adtstoasc"}
-"""The filter that ffmpeg inserts by itself comes too late for a delayed `moov`, which would lack the configuration."""
 
 
 class Pad(Protocol):
@@ -75,6 +73,10 @@ def picture_job(source: TestSource, encoding: Encoding, *, video: int, audio: in
 
 def input_job(source: Source, info: InputInfo, encoding: Encoding) -> Job:
     """A file, a URL or a device that has been probed. Raises CodecError when it may only be copied and cannot be."""
+    looped = isinstance(source, FileSource) and source.loop
+    if looped and encoding.coding == "auto" and info.audio is not None and info.audio.adts:
+        # The filter that a copy needs does not live through the loop in ffmpeg 5.1.
+        info = replace(info, audio=replace(info.audio, codec="aac in ADTS"))
     return _job(_open(source, info), info, encoding, name_of(source))
 
 
@@ -105,7 +107,7 @@ def _job(opened: Pad, info: InputInfo, encoding: Encoding, name: str) -> Job:
     if not copy_video and fps is not None:
         options["r"] = str(fps)  # an uneven input becomes even, and with it the parts
     if info.audio is not None:
-        options |= _COPY_AUDIO if copy_audio else _encode_audio(encoding)
+        options |= _copy_audio(info.audio) if copy_audio else _encode_audio(encoding)
     pads = ((opened["a:0"],) if info.audio else ()) + (opened["v:0"],)
     return Job(
         arguments=_compile(pads, options | _rhythm(encoding, fps)),
@@ -169,6 +171,11 @@ def _encode_video(encoding: Encoding, fps: Fraction | None) -> Options:
 
 def _encode_audio(encoding: Encoding) -> Options:
     return {"c:a": "aac", "b:a": encoding.audio_bps, "ar": SOUND_RATE_HZ, "ac": 2}
+
+
+def _copy_audio(audio: InputAudio) -> Options:
+    # The filter that ffmpeg inserts by itself comes too late for a delayed `moov`, which would lack the configuration.
+    return {"c:a": "copy"} | ({"bsf:a": "aac_adtstoasc"} if audio.adts else {})
 
 
 def _rhythm(encoding: Encoding, fps: Fraction | None) -> Options:

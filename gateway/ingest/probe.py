@@ -27,9 +27,10 @@ class InputVideo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InputAudio:
-    """The first audio stream."""
+    """The first audio stream. ``adts``: AAC as in a transport stream, each frame with a header of its own."""
 
     codec: str
+    adts: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +42,9 @@ class InputInfo:
     duration_s: float | None = None
     bitrate_bps: int | None = None
 
+
+ADTS_TAG = "/ 0x000F"
+"""The stream type of AAC in a transport stream (ISO/IEC 13818-1 table 2-34), which ffmpeg prints as a tag."""
 
 _STREAM = re.compile(r"^\s*Stream #\d+:\d+.*?: (Video|Audio): (.*)$")
 _DURATION = re.compile(r"^\s*Duration: (\d+):(\d\d):(\d\d(?:\.\d+)?)")
@@ -75,7 +79,7 @@ def read_probe(name: str, lines: Iterable[str]) -> InputInfo:
         raise CodecError(f"ffmpeg does not know the video codec of {name}. Convert it to H.264 first.")
     return InputInfo(
         video=video,
-        audio=InputAudio(codec=_codec(sounds[0])) if sounds else None,
+        audio=InputAudio(codec=_codec(sounds[0]), adts=ADTS_TAG in sounds[0]) if sounds else None,
         duration_s=_read_duration(lines),
         bitrate_bps=_read_bitrate(lines),
     )

@@ -112,7 +112,8 @@ def _read_map(section: bytes) -> InputInfo:
         at += 5 + length
     if video is None:
         raise NoVideo("There is no video in this push. Sound alone cannot be broadcast yet: send a picture with it.")
-    return InputInfo(video=InputVideo(codec=video), audio=InputAudio(codec=audio) if audio else None)
+    sound = InputAudio(codec=audio, adts=audio == "aac") if audio else None
+    return InputInfo(video=InputVideo(codec=video), audio=sound)
 
 
 def _audio(kind: int, descriptors: bytes) -> str | None:

@@ -22,6 +22,7 @@ DEAD_AFTER_S = 3.0
 """A link whose other end fell silent is noticed after so long, as by QUIC's idle timeout."""
 
 DIAL_FAILS_AFTER_S = 3.0
+CLOSE_LOOK_S = 0.001
 NEWS_MAX = 1_000_000
 
 
@@ -196,10 +197,16 @@ class MemoryNet:
         self.call(acceptor, lambda node, now: node.link_up(far, down, now))
 
     def _close(self, host: Host, link: LinkId) -> None:
+        """Hang up once all that was said has left and arrived; the other end learns it then."""
         end = host.ends.get(link)
-        if end is not None:
-            delay_s = host.line.delay_s + end.peer.line.delay_s + self._queued_s(host)
-            self.at(self.now + delay_s, lambda: self._unlink(host, link, end))
+        if end is None:
+            return
+        if end.queued_bytes and host.alive:
+            self.at(self.now + max(CLOSE_LOOK_S, self._queued_s(host)), lambda: self._close(host, link))
+            return
+        delay_s = host.line.delay_s + end.peer.line.delay_s
+        arrival_s = max(self.now + delay_s, *end.last_arrival_s)
+        self.at(arrival_s, lambda: self._unlink(host, link, end))
 
     def _unlink(self, host: Host, link: LinkId, end: _End) -> None:
         host.ends.pop(link, None)

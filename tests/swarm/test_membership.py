@@ -135,7 +135,7 @@ def test_a_source_can_change_its_coding_on_air() -> None:
     stage.publish(8)
     stage.say(child, subscribe(0), subscribe(5))
     blocks = stage.take_blocks(child)
-    assert [data[136] for data in blocks] == [5, 0, 0]
+    assert [data[136] for data in blocks] == [5, 0]
 
 
 # -- meeting and leaving

@@ -149,10 +149,12 @@ def test_key_frames_far_apart_make_a_long_segment_and_a_corrected_description(to
     assert len({epoch for epoch, _ in listener.descriptions}) == 1
 
 
-def test_a_film_in_a_loop_goes_on_behind_its_end(tool: Ffmpeg, films: Path) -> None:
-    listener, _ = play(tool, FileSource(path=films / "film.mp4", loop=True), 18)
+@pytest.mark.parametrize("name", ["film.mp4", "film.ts"])
+def test_a_film_in_a_loop_goes_on_behind_its_end(tool: Ffmpeg, films: Path, name: str) -> None:
+    listener, _ = play(tool, FileSource(path=films / name, loop=True), 19)
     assert differences([piece.number for piece in listener.pieces]) == {1}
     assert len({piece.epoch for piece in listener.pieces}) == 1
+    assert all(len(content.parts) == 2 for content in listener.contents[:19])
 
 
 @pytest.mark.parametrize(

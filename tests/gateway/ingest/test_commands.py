@@ -1,5 +1,6 @@
 """ffmpeg's command lines: what is copied, what is encoded, and the rhythm of the parts."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -98,6 +99,19 @@ def test_a_loop() -> None:
     job = input_job(FileSource(path=Path("film.mp4"), loop=True), FILM, Encoding())
     assert option(job, "-stream_loop") == "-1"
     assert "-stream_loop" not in input_job(FILE, FILM, Encoding()).arguments
+
+
+def test_sound_from_a_transport_stream_is_filtered_when_it_is_copied() -> None:
+    adts = replace(FILM, audio=InputAudio(codec="aac", adts=True))
+    assert option(push_job(adts, Encoding()), "-bsf:a") == "aac_adtstoasc"
+    assert option(input_job(FILE, adts, Encoding()), "-c:a") == "copy"
+    assert "-bsf:a" not in input_job(FILE, FILM, Encoding()).arguments
+
+
+def test_sound_from_a_transport_stream_that_is_looped_is_encoded() -> None:
+    adts = replace(FILM, audio=InputAudio(codec="aac", adts=True))
+    job = input_job(FileSource(path=Path("film.ts"), loop=True), adts, Encoding())
+    assert (option(job, "-c:v"), option(job, "-c:a")) == ("copy", "aac")
 
 
 def test_a_file_is_a_file_whatever_it_is_called() -> None:

@@ -1,0 +1,89 @@
+"""From ffmpeg's bytes to pieces, with a stream that ffmpeg wrote once and the wall clock passed in."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from gateway.ingest.assembly import Assembly, RateMeter
+from gateway.ingest.commands import Job, input_job
+from gateway.ingest.ffmpeg import Ffmpeg
+from gateway.ingest.numbering import Numbering
+from gateway.ingest.probe import InputAudio, InputInfo, InputVideo
+from gateway.ingest.sources import Encoding, FileSource
+from gateway.media.errors import MediaError
+from tests.gateway.ingest.streams import Listener
+
+START_US = 1_800_000_000_000_000
+INFO = InputInfo(
+    video=InputVideo(codec="h264", pixels="yuv420p", fps=25.0), audio=InputAudio(codec="aac"), bitrate_bps=777_000
+)
+
+
+@pytest.fixture(scope="module")
+def job(films: Path) -> Job:
+    return input_job(FileSource(path=films / "film.mp4"), INFO, Encoding())
+
+
+@pytest.fixture(scope="module")
+def written(tool: Ffmpeg, job: Job) -> bytes:
+    """What ffmpeg writes of the film; its own stamps are of when the test ran, far from START_US."""
+    fast = [word for word in job.arguments if word != "-re"]
+    return subprocess.run([tool.path, *fast], stdin=subprocess.DEVNULL, capture_output=True, check=True).stdout
+
+
+def assembly(job: Job, listener: Listener) -> Assembly:
+    numbering = Numbering(unix_s=START_US / 1e6, piece_s=0.2, segment_s=1.0)
+    return Assembly(
+        job, Encoding(), numbering, on_description=listener.description, on_piece=listener.piece, clock=False
+    )
+
+
+@pytest.mark.parametrize("step", [1000, 1 << 20])
+def test_how_the_bytes_are_cut_does_not_matter(job: Job, written: bytes, step: int) -> None:
+    listener = Listener()
+    whole = assembly(job, listener)
+    for at in range(0, len(written), step):
+        whole.feed(written[at : at + step], START_US)
+    whole.finish()
+    assert len(listener.pieces) == whole.pieces == 15
+    assert whole.size_bytes == sum(len(piece.payload) for piece in listener.pieces)
+    assert len(listener.descriptions) == 1
+
+
+def test_the_bitrate_is_estimated_first_and_measured_later(job: Job, written: bytes) -> None:
+    whole = assembly(job, Listener())
+    assert (whole.bitrate_bps, whole.fps) == (777_000, 0.0)
+    whole.feed(written, START_US)
+    whole.finish()
+    assert whole.bitrate_bps == round(whole.size_bytes * 8 / 3.0)
+    assert whole.fps == 25.0
+
+
+def test_bytes_that_are_no_film_are_an_error(job: Job) -> None:
+    with pytest.raises(MediaError):
+        assembly(job, Listener()).feed(b"what is this? " * 100, START_US)
+
+
+def test_a_second_beginning_is_an_error(job: Job, written: bytes) -> None:
+    whole = assembly(job, Listener())
+    with pytest.raises(MediaError, match="changed its tracks"):
+        whole.feed(written + written, START_US)
+
+
+def test_nothing_at_all_is_no_error(job: Job) -> None:
+    whole = assembly(job, Listener())
+    whole.finish()
+    assert whole.pieces == 0
+
+
+def test_a_rate_is_that_of_the_last_ten_seconds() -> None:
+    meter = RateMeter()
+    for _ in range(7):
+        meter.add(1000, 200_000)
+        assert meter.rate_bps is None
+    meter.add(1000, 200_000)
+    assert meter.rate_bps == 40_000
+    for _ in range(60):
+        meter.add(2000, 200_000)
+    assert meter.rate_bps == 80_000

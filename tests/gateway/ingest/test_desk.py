@@ -1,0 +1,128 @@
+"""The desk that takes pushes: keys, and streams that outlive their pushes."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from gateway.ingest.desk import IngestDesk
+from gateway.ingest.errors import ExpiredKey, KeyBusy, NotTransportStream, UnknownKey
+from gateway.ingest.ffmpeg import Ffmpeg
+from gateway.ingest.keys import IngestKeys, KeyEntry
+from tests.gateway.ingest.streams import Listener
+
+
+async def body(data: bytes) -> AsyncIterator[bytes]:
+    yield data
+
+
+class Desk:
+    """A desk with one key, and the listeners that it put on air."""
+
+    def __init__(self, tool: Ffmpeg, *, linger_s: float = 30.0) -> None:
+        self.keys = IngestKeys()
+        self.entry = self.keys.add("studio", title="News")
+        self.on_air: list[tuple[KeyEntry, Listener]] = []
+        self.desk = IngestDesk(self.keys, self._begin, ffmpeg=tool, linger_s=linger_s)
+
+    def _begin(self, entry: KeyEntry) -> Listener:
+        listener = Listener()
+        self.on_air.append((entry, listener))
+        return listener
+
+
+def test_a_push_goes_on_air_under_its_key(tool: Ffmpeg, films: Path) -> None:
+    async def run() -> None:
+        desk = Desk(tool)
+        data = (films / "film.ts").read_bytes()
+        report = await desk.desk.receive(desk.entry.key, body(data))
+        ((entry, listener),) = desk.on_air
+        assert entry == desk.entry
+        assert (report.size_bytes, report.pieces) == (len(data), len(listener.pieces))
+        assert listener.ends == 0
+        desk.desk.close()
+        assert listener.ends == 1
+
+    asyncio.run(run())
+
+
+def test_a_second_push_goes_on_where_the_first_ended(tool: Ffmpeg, films: Path) -> None:
+    async def run() -> None:
+        desk = Desk(tool)
+        for _ in range(2):
+            await desk.desk.receive(desk.entry.key, body((films / "film.ts").read_bytes()))
+        ((_, listener),) = desk.on_air
+        numbers = [piece.number for piece in listener.pieces]
+        assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+        assert [epoch for epoch, _ in listener.descriptions] == sorted({piece.epoch for piece in listener.pieces})
+        assert len(listener.descriptions) == 2
+        discontinuities = [content.discontinuity for content in listener.contents]
+        assert set(discontinuities) == {discontinuities[0], discontinuities[0] + 1}
+        desk.desk.close()
+
+    asyncio.run(run())
+
+
+def test_a_stream_ends_when_nobody_comes_back_and_its_numbers_go_on_later(tool: Ffmpeg, films: Path) -> None:
+    async def run() -> None:
+        desk = Desk(tool, linger_s=0.01)
+        for count in (1, 2):
+            await desk.desk.receive(desk.entry.key, body((films / "film.ts").read_bytes()))
+            listener = desk.on_air[-1][1]
+            await listener.until(lambda listener=listener: listener.ends == 1)
+            assert len(desk.on_air) == count
+        first, second = (listener.pieces for _, listener in desk.on_air)
+        assert second[0].number == first[-1].number + 1
+        assert second[0].epoch > first[-1].epoch
+
+    asyncio.run(run())
+
+
+def test_a_push_that_is_refused_puts_nothing_on_air(tool: Ffmpeg) -> None:
+    async def run() -> None:
+        desk = Desk(tool)
+        with pytest.raises(NotTransportStream):
+            await desk.desk.receive(desk.entry.key, body(bytes(10_000)))
+        assert desk.on_air == []
+
+    asyncio.run(run())
+
+
+def test_keys_are_checked_before_anything_is_read(tool: Ffmpeg) -> None:
+    async def unread() -> AsyncIterator[bytes]:
+        pytest.fail("the body was read")
+        yield b""
+
+    async def run() -> None:
+        desk = Desk(tool)
+        old = desk.keys.add("old", expires=datetime.now(UTC) - timedelta(days=1))
+        with pytest.raises(UnknownKey):
+            await desk.desk.receive("0" * 32, unread())
+        with pytest.raises(ExpiredKey):
+            await desk.desk.receive(old.key, unread())
+
+    asyncio.run(run())
+
+
+def test_a_key_is_used_by_one_sender_at_a_time(tool: Ffmpeg, films: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.ingest.desk.TAKE_OVER_S", 0.05)
+    release = asyncio.Event()
+
+    async def held() -> AsyncIterator[bytes]:
+        yield (films / "film.ts").read_bytes()
+        await release.wait()
+
+    async def run() -> None:
+        desk = Desk(tool)
+        first = asyncio.create_task(desk.desk.receive(desk.entry.key, held()))
+        while not desk.on_air:
+            await asyncio.sleep(0.01)  # noqa: ASYNC110 - the sink to wait on does not exist before
+        with pytest.raises(KeyBusy):
+            await desk.desk.receive(desk.entry.key, body(b""))
+        release.set()
+        assert (await first).pieces > 0
+        desk.desk.close()
+
+    asyncio.run(run())
