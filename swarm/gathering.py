@@ -52,6 +52,11 @@ class Gathering:
         """The neighbour asked for a piece does not have it."""
         self._repairs.failed(number, mate.peer.key, now)
 
+    def shift_delay(self, by_s: float) -> None:
+        """The clock by which the delay was measured was wrong by so much."""
+        if self.delay_s is not None:
+            self.delay_s += by_s
+
     def release(self) -> None:
         """The manifest has changed: hand out what waited for it."""
         waiting, self._waiting = self._waiting, []

@@ -68,6 +68,12 @@ class Intake:
         if index < len(self.feeds) and self.feeds[index].parent == mate.peer.key and entry.header is not None:
             self.feeds[index].arrived(entry.number, self._circle.delay_s(entry.header, now))
 
+    def shift_delays(self, by_s: float) -> None:
+        """The clock by which delays were measured was wrong by so much."""
+        for feed in self.feeds:
+            if feed.delay_s is not None:
+                feed.delay_s += by_s
+
     def _follow_epoch(self, now: float) -> None:
         if self._circle.window.epoch != self._epoch:
             self._epoch = self._circle.window.epoch

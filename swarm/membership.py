@@ -298,12 +298,23 @@ class Membership:
     def _slow_tick(self, now: float) -> None:
         circle = self.circle
         if not circle.is_source:
-            circle.clock_offset_us, circle.clock_depth = clock.source_offset(circle.mates.values(), now)
+            self._set_clock(now)
         self._choose_colours(now)
         for mate in circle.mates.values():
             self._pass_manifest(mate, now)
         for feed in self.intake.feeds:
             feed.forget_rests(now)
+
+    def _set_clock(self, now: float) -> None:
+        """Follow the source's clock; delays measured so far were off by as much as the clock was."""
+        circle = self.circle
+        offset_us, circle.clock_depth = clock.source_offset(circle.mates.values(), now)
+        if circle.clock_depth == clock.DEPTH_UNKNOWN:
+            return
+        by_s = (offset_us - circle.clock_offset_us) / 1e6
+        circle.clock_offset_us = offset_us
+        self.intake.shift_delays(by_s)
+        self._gathering.shift_delay(by_s)
 
     def _choose_colours(self, now: float) -> None:
         circle, nursery = self.circle, self.outgo.nursery

@@ -107,7 +107,7 @@ class Outgo:
         picks = self._picks(entry, message)
         circle.rng.shuffle(picks)
         given = picks[: self._allowed(entry, min(message.count, len(picks)), now)]
-        if not given:
+        if not picks:
             circle.say(mate, wire.Sorry(tag=circle.tag, number=message.number))
         for index in given:
             circle.pass_on(mate, entry.messages[index], Urgency.REPAIR, now + REPAIR_WAIT_S)

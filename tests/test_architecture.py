@@ -29,6 +29,10 @@ def layer(name: str, modules: str, sees: str = "", *, siblings: bool = True) -> 
     return Layer(name, members, frozenset(part.strip() for part in sees.split(",") if part), siblings)
 
 
+def words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
 SWARM_VALUES = "swarm values, swarm formats"
 
 LAYERS = (
@@ -80,16 +84,16 @@ LAYERS = (
 
 # The swarm's core calculates: it gets time, luck and bytes as arguments.
 CORE_LAYERS = ("swarm values", "swarm formats", "swarm policy", "swarm machine")
-CORE_IMPORTS = frozenset(
-    """__future__ abc array base64 binascii bisect blake3 collections contextlib copy cryptography dataclasses enum
+CORE_IMPORTS = words("""
+    __future__ abc array base64 binascii bisect blake3 collections contextlib copy cryptography dataclasses enum
     functools hashlib heapq hmac ipaddress itertools math numpy operator random statistics string struct typing
-    unicodedata urllib weakref zlib""".split()
-)
+    unicodedata urllib weakref zlib
+""")
 # Media is as pure, and needs less.
-MEDIA_IMPORTS = frozenset(
-    """__future__ abc array base64 binascii bisect collections contextlib dataclasses datetime enum functools heapq
-    itertools json math operator string struct typing unicodedata zlib xml""".split()
-)
+MEDIA_IMPORTS = words("""
+    __future__ abc array base64 binascii bisect collections contextlib dataclasses datetime enum functools heapq
+    itertools json math operator string struct typing unicodedata zlib xml
+""")
 # A module that may be pure by name and still offers a clock or luck of its own.
 IMPURE_NAMES = frozenset({"urllib.request", "datetime.datetime.now", "datetime.now", "datetime.utcnow", "date.today"})
 QUIC = "swarm.drivers.quic"

@@ -106,6 +106,15 @@ class Assembly:
                 case Part():
                     self._slice(event, now_us)
 
+    @property
+    def waiting(self) -> bool:
+        """Whether pieces are held back for a moment: call `settle` when nothing else comes meanwhile."""
+        return self._slicer is not None and self._slicer.waiting
+
+    def settle(self, now_us: int) -> None:
+        if self._slicer is not None:
+            self._give_out(self._slicer.settle(now_us))
+
     def finish(self) -> None:
         """The end of the input: what is left goes out."""
         if self._slicer is not None:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gateway.ingest.assembly import Assembly, OnDescription, OnPiece
+from gateway.ingest.capture_clock import SETTLE_US
 from gateway.ingest.commands import Job, input_job, picture_job, probe_arguments
 from gateway.ingest.complaints import plain_reason
 from gateway.ingest.errors import InputBroken, InputUnreadable
@@ -179,8 +180,16 @@ class Broadcast:
 
 async def assemble(process: FfmpegProcess, assembly: Assembly, name: str) -> None:
     """Take everything that ffmpeg writes, to its end. Raises InputUnreadable, InputBroken, MediaError."""
-    while data := await process.read():
+    reading = True
+    while reading:
+        try:
+            async with asyncio.timeout(SETTLE_US / 1e6 if assembly.waiting else None):
+                data = await process.read()
+        except TimeoutError:
+            assembly.settle(time.time_ns() // 1000)
+            continue
         assembly.feed(data, time.time_ns() // 1000)
+        reading = bool(data)
     assembly.finish()
     if await process.wait() == 0:
         return

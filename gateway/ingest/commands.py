@@ -175,7 +175,8 @@ def _encode_audio(encoding: Encoding) -> Options:
 
 def _copy_audio(audio: InputAudio) -> Options:
     # The filter that ffmpeg inserts by itself comes too late for a delayed `moov`, which would lack the configuration.
-    return {"c:a": "copy"} | ({"bsf:a": "aac_adtstoasc"} if audio.adts else {})
+    options: Options = {"c:a": "copy"}
+    return options | {"bsf:a": "aac_adtstoasc"} if audio.adts else options
 
 
 def _rhythm(encoding: Encoding, fps: Fraction | None) -> Options:

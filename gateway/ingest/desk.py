@@ -35,6 +35,7 @@ class _Programme:
     def __init__(self, numbering: Numbering) -> None:
         self.numbering = numbering
         self.busy = asyncio.Lock()
+        self.body: PushBody | None = None
         self.sink: BroadcastSink | None = None
         self.lingering: asyncio.TimerHandle | None = None
 
@@ -105,12 +106,19 @@ class IngestDesk:
         await _take(programme)
         try:
             programme.resume()
-            return await self._put_on_air(entry, programme, PushBody(body, idle_s=self._idle_s))
+            programme.body = PushBody(body, idle_s=self._idle_s)
+            return await self._put_on_air(entry, programme, programme.body)
         finally:
             if programme.sink is not None:
                 loop = asyncio.get_running_loop()
                 programme.lingering = loop.call_later(self._linger_s, programme.end)
             programme.busy.release()
+
+    def bitrate_bps(self, entry: KeyEntry) -> int:
+        """What the newest push with this key takes, as far as it is known when it goes on air."""
+        programme = self._programmes.get(entry.key)
+        body = programme.body if programme else None
+        return (body.rate_bps if body else None) or self._encoding.bitrate_bps
 
     def close(self) -> None:
         """End all streams that linger; pushes that still run are cancelled by whoever runs them."""

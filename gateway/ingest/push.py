@@ -21,6 +21,7 @@ from gateway.media.description import MediaDescription
 
 HEAD_BYTES_MAX = 1 << 20
 """Within this a transport stream has named its tracks: it does so ten times a second."""
+RATE_AFTER_S = 0.3
 NAME = "The pushed stream"
 
 
@@ -47,7 +48,14 @@ class PushBody:
     def __init__(self, body: AsyncIterator[bytes], *, idle_s: float) -> None:
         self._body = body
         self._idle_s = idle_s
+        self._began_s: float | None = None
         self.size_bytes = 0
+
+    @property
+    def rate_bps(self) -> int | None:
+        """What has come per second; None before there is enough to tell, which is before anything is on air."""
+        lasted_s = time.monotonic() - self._began_s if self._began_s is not None else 0.0
+        return round(self.size_bytes * 8 / lasted_s) if lasted_s >= RATE_AFTER_S else None
 
     async def read(self) -> bytes:
         """The next bytes, b"" at the end. Raises PushSilent."""
@@ -55,6 +63,7 @@ class PushBody:
             async with asyncio.timeout(self._idle_s):
                 async for data in self._body:
                     if data:
+                        self._began_s = self._began_s or time.monotonic()
                         self.size_bytes += len(data)
                         return data
         except TimeoutError as error:

@@ -2,7 +2,7 @@
 
 A segment begins at a key frame, but only once the segment before has lasted as long as it should: an input with many
 key frames does not get many tiny segments, and the segments' numbers never run ahead of the clock that they started
-from. A segment without a key frame goes on for as long as its index has numbers.
+from. A segment without a key frame goes on, up to `INDEX_MAX`.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,8 @@ from gateway.media.payload import PARTS_MAX, PieceSlice, pack
 
 HELD_MAX = 128
 """Parts of picture that wait at the start until the capture clock has settled."""
-INDEX_MAX = 0xFFFF
+INDEX_MAX = 1023
+"""Pieces in a segment, beyond which a gateway takes a broadcaster for broken: over three minutes."""
 SHORT_BY_US = 5_000
 """Rounding of timestamps does not make a segment too short."""
 
@@ -69,7 +70,16 @@ class Slicer:
             return []
         self._clock.observe(arrival_us, cut.media_us + cut.duration_us)
         self._held.append(cut)
-        settled = self._clock.settled(arrival_us) or len(self._held) >= HELD_MAX
+        return self.settle(arrival_us)
+
+    @property
+    def waiting(self) -> bool:
+        """Whether pieces are held until the capture clock has settled: call `settle` after a while."""
+        return bool(self._held)
+
+    def settle(self, now_us: int) -> list[SlicedPiece]:
+        """The pieces that were held, if the first burst is over."""
+        settled = self._clock.settled(now_us) or len(self._held) >= HELD_MAX
         return self._release() if settled else []
 
     def finish(self) -> list[SlicedPiece]:
@@ -121,7 +131,9 @@ class Slicer:
         if cut.key:
             numbering.begin_segment()
         if numbering.index > INDEX_MAX:
-            raise MediaError("No key frame for hours: send key frames more often, every 1 to 2 seconds is good.")
+            raise MediaError(
+                "No key frame for minutes: send one every 1 to 2 seconds (ffmpeg: -g, OBS: keyframe interval)."
+            )
         content = PieceSlice(
             segment=numbering.segment,
             index=numbering.index,

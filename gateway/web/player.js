@@ -1,18 +1,22 @@
 // One <video> fed by hls.js in low-latency mode, which comes back from every error by itself.
 
+import { nextRate } from "./pace.js";
+
 const BACK_OFF_MS = [300, 700, 1500, 3000, 5000];
 const MEDIA_ERROR_GRACE_MS = 5000;
 
 // The hold-back is chosen a little above the time between two parts' arrivals: the lower, the less delay, but a late
 // piece stalls the picture. 1.0 s behind the playlist's edge survives a lost parent; see docs/performance.md.
 const HOLD_BACK_S = 1.0;
+const PACE_MS = 250;
+const SMOOTHING = 0.25; // the lag as hls.js knows it swings with every part
 
 const SETTINGS = {
   lowLatencyMode: true,
   liveSyncDuration: HOLD_BACK_S,
   liveSyncOnStallIncrease: 0.25, // a stall asks for a little more hold-back, once for each
   liveMaxLatencyDuration: 6, // further behind than this: jump, do not hurry
-  maxLiveSyncPlaybackRate: 1.3, // without it every player stays as late as its worst pause
+  maxLiveSyncPlaybackRate: 1, // the speed is pace.js's business
   backBufferLength: 10,
   maxBufferLength: 15,
   enableWorker: false, // fragmented MP4 is passed through as it is; a worker would only add a hop
@@ -26,12 +30,14 @@ export class Player {
     this.trouble = null; // text for the viewer while it does not play
     this.failed = false; // cannot play in this browser at all
     video.addEventListener("ended", onChange);
+    setInterval(() => this.#pace(), PACE_MS);
   }
 
   #hls = null;
   #retries = 0;
   #timer = 0;
   #media_error_ms = -Infinity;
+  #late_s = 0;
 
   get playingDate() {
     return this.#hls?.playingDate ?? null;
@@ -50,7 +56,7 @@ export class Player {
   }
 
   play(url) {
-    this.#retries = 0;
+    this.settled();
     this.url = url;
     this.#open();
   }
@@ -76,6 +82,7 @@ export class Player {
 
   #open() {
     this.#close();
+    this.#late_s = 0;
     if (!window.Hls?.isSupported()) {
       this.#openNatively();
       return;
@@ -98,6 +105,15 @@ export class Player {
     this.failed = true;
     this.trouble = "This browser cannot play live video here. Open the address below in VLC or mpv.";
     this.onChange();
+  }
+
+  // Without this every pause of the network would stay in the delay for good.
+  #pace() {
+    const { latency, targetLatency } = this.#hls ?? {};
+    if (!latency || !targetLatency || this.video.paused) return;
+    this.#late_s += (latency - targetLatency - this.#late_s) * SMOOTHING;
+    const rate = nextRate(this.video.playbackRate, this.#late_s, this.buffered_s);
+    if (this.video.playbackRate !== rate) this.video.playbackRate = rate;
   }
 
   #start() {

@@ -36,7 +36,7 @@ class Line:
     loss: float = 0.0
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class _End:
     """One end of a link as its host knows it."""
 
@@ -52,7 +52,7 @@ class _End:
     last_arrival_s: list[float] = field(default_factory=lambda: [0.0, 0.0])
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class Host:
     """A node, its line, and what it has told its application: ``news`` with the time of each."""
 
@@ -69,6 +69,9 @@ class Host:
     queue: list[tuple[int, int, Send]] = field(default_factory=list)
     busy: bool = False
     timer_s: float | None = None
+
+    def __repr__(self) -> str:
+        return f"Host({self.name!r})"  # hosts and links point at each other: the whole net would be printed
 
 
 class MemoryNet:

@@ -247,3 +247,18 @@ def test_whoever_takes_the_pieces_may_fail_and_hears_of_it(tool: Ffmpeg) -> None
 
     with pytest.raises(RuntimeError, match="full"):
         asyncio.run(run())
+
+
+def test_it_runs_in_the_faster_event_loop_too(tool: Ffmpeg) -> None:
+    uvloop = pytest.importorskip("uvloop")
+
+    async def run() -> None:
+        listener = Listener()
+        cast = broadcast(tool, PICTURE, listener)
+        running = asyncio.create_task(cast.run())
+        await listener.until_pieces(2)
+        await cast.stop()
+        await running
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(run())

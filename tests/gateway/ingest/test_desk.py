@@ -106,6 +106,24 @@ def test_keys_are_checked_before_anything_is_read(tool: Ffmpeg) -> None:
     asyncio.run(run())
 
 
+def test_the_bitrate_is_what_comes_in_or_what_is_configured(tool: Ffmpeg, films: Path) -> None:
+    async def slowly() -> AsyncIterator[bytes]:
+        data = (films / "film.ts").read_bytes()
+        yield data[:100_000]
+        await asyncio.sleep(0.4)
+        yield data[100_000:]
+
+    async def run() -> None:
+        desk = Desk(tool)
+        configured = desk.desk.bitrate_bps(desk.entry)
+        assert configured == 2_628_000
+        await desk.desk.receive(desk.entry.key, slowly())
+        assert desk.desk.bitrate_bps(desk.entry) not in (0, configured)
+        desk.desk.close()
+
+    asyncio.run(run())
+
+
 def test_a_key_is_used_by_one_sender_at_a_time(tool: Ffmpeg, films: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gateway.ingest.desk.TAKE_OVER_S", 0.05)
     release = asyncio.Event()
@@ -117,8 +135,8 @@ def test_a_key_is_used_by_one_sender_at_a_time(tool: Ffmpeg, films: Path, monkey
     async def run() -> None:
         desk = Desk(tool)
         first = asyncio.create_task(desk.desk.receive(desk.entry.key, held()))
-        while not desk.on_air:
-            await asyncio.sleep(0.01)  # noqa: ASYNC110 - the sink to wait on does not exist before
+        while not desk.on_air:  # noqa: ASYNC110 - the sink to wait on does not exist before
+            await asyncio.sleep(0.01)
         with pytest.raises(KeyBusy):
             await desk.desk.receive(desk.entry.key, body(b""))
         release.set()

@@ -89,6 +89,12 @@ def test_a_segment_goes_on_for_as_long_as_no_key_frame_comes() -> None:
     assert contents[-1].segment == contents[0].segment + 1
 
 
+def test_a_segment_without_end_is_an_error() -> None:
+    assert len(run([True, *[False] * 1023])) == 1024
+    with pytest.raises(MediaError, match="No key frame"):
+        run([True, *[False] * 1024])
+
+
 def test_what_comes_before_the_first_key_frame_is_left_out() -> None:
     pieces = run([False, False, True, False])
     assert [bytes(unpack(piece.payload).parts[0].data) for piece in pieces] == [b"picture 2", b"picture 3"]
@@ -106,6 +112,16 @@ def test_the_first_pieces_of_a_burst_wait_until_it_is_over() -> None:
     assert [sliced.add(picture(n, key=n == 0), burst_us) for n in range(4)] == [[], [], [], []]
     pieces = sliced.add(picture(4), arrival_us(4))
     assert [piece.capture_us for piece in pieces] == [START_US + n * 200_000 for n in range(5)]
+
+
+def test_a_burst_that_nothing_follows_is_given_out_after_a_moment() -> None:
+    sliced = slicer()
+    sliced.add(picture(0, key=True), arrival_us(0))
+    assert sliced.waiting
+    assert sliced.settle(arrival_us(0) + 149_999) == []
+    (piece,) = sliced.settle(arrival_us(0) + 150_000)
+    assert piece.capture_us == START_US
+    assert not sliced.waiting
 
 
 def test_an_input_that_comes_faster_than_its_time_is_not_held_back_for_ever() -> None:
