@@ -31,6 +31,9 @@ TS_OFFSET_S = 1
 SOUND_RATE_HZ = 48_000
 NETWORK_TIMEOUT_US = 10_000_000
 COPIED_GUESS_BPS = 4_000_000
+PICTURE_BITS_PER_PIXEL = 2.0
+"""What x264 makes of the test picture in a second, which is far below the allowed rate: 0.46 Mbit/s at 640x360."""
+
 NTSC = {23.98: Fraction(24000, 1001), 29.97: Fraction(30000, 1001), 59.94: Fraction(60000, 1001)}
 """ffmpeg prints these rates with two decimals; the exact ones do not drift."""
 
@@ -63,9 +66,10 @@ def picture_job(source: TestSource, encoding: Encoding, *, video: int, audio: in
     sound = ffmpeg.input(f"pipe:{audio}", f="s16le", ar=SAMPLE_RATE, ac=1, guess_layout_max=1, **unprobed)
     fps = Fraction(source.fps)
     options = _encode_video(encoding, fps) | _encode_audio(encoding) | _rhythm(encoding, fps)
+    picture_bps = int(PICTURE_BITS_PER_PIXEL * source.width * source.height)
     return Job(
         arguments=_compile((sound["a:0"], picture["v:0"]), options),
-        estimate_bps=encoding.bitrate_bps,
+        estimate_bps=min(encoding.video_bps, picture_bps) + encoding.audio_bps,
         part_s=_part_s(encoding, fps),
         copied=False,
     )

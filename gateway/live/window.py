@@ -7,6 +7,7 @@ change of the window, and all who ask get the same bytes. Used from one event lo
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from gateway.live.order import Piece, PieceOrder
 from gateway.live.segments import Segment
@@ -57,8 +58,13 @@ class LiveWindow:
     # The swarm's side
 
     def set_description(self, epoch: int, description: MediaDescription) -> None:
-        """What pieces of this epoch are made of; the first one given for an epoch counts. Raises MediaError."""
+        """What pieces of this epoch are made of. Raises MediaError.
+
+        The first one given for an epoch counts, but for a longer segment: a copied film shows only later how far its
+        key frames are apart.
+        """
         if epoch in self._descriptions:
+            self._lengthen(epoch, description.segment_target_s)
             return
         self._descriptions[epoch] = (description, read_init(description.init))
         self._ended = False
@@ -214,6 +220,22 @@ class LiveWindow:
             self._rendered.clear()
             self._waiters.reach(self._timeline.newest)
 
+    def _lengthen(self, epoch: int, segment_target_s: float) -> None:
+        """Promise longer segments than before; never shorter ones."""
+        description, init = self._descriptions[epoch]
+        if segment_target_s <= description.segment_target_s:
+            return
+        description = replace(description, segment_target_s=segment_target_s)
+        self._descriptions[epoch] = (description, init)
+        media = self._epochs.get(epoch)
+        if media is None or self._rhythm is None:
+            return
+        plan = plan_rhythm(description.part_target_s, segment_target_s, 0.0)
+        target_s = max(plan.target_duration_s, self._rhythm.target_duration_s)
+        self._rhythm = replace(self._rhythm, target_duration_s=target_s)
+        self._epochs[epoch] = replace(media, rhythm=self._rhythm, slots_usual=_slots_usual(description))
+        self._rendered.clear()
+
     def _media(self, piece: Piece) -> EpochMedia:
         known = self._epochs.get(piece.epoch)
         if known is not None:
@@ -224,7 +246,7 @@ class LiveWindow:
             epoch=piece.epoch,
             init=init,
             rhythm=self._rhythm,
-            slots_usual=max(1, round(description.segment_target_s / description.part_target_s)),
+            slots_usual=_slots_usual(description),
         )
         self._epochs[piece.epoch] = media
         return media
@@ -253,6 +275,10 @@ class LiveWindow:
 def _place(msn: int, part: int | None) -> tuple[int, int]:
     """A segment is whole when the first part of the next one is here."""
     return (msn + 1, 0) if part is None else (msn, part)
+
+
+def _slots_usual(description: MediaDescription) -> int:
+    return max(1, round(description.segment_target_s / description.part_target_s))
 
 
 def _plan(description: MediaDescription, init: InitSegment, piece: Piece, before: Rhythm | None) -> Rhythm:

@@ -26,7 +26,8 @@ def ingest_router(desk: IngestDesk) -> APIRouter:
     """The ingest's one route."""
     router = APIRouter(tags=["ingest"])
 
-    @router.api_route("/ingest/{key}", methods=["POST", "PUT"], summary="Broadcast an MPEG transport stream")
+    @router.post("/ingest/{key}", summary="Broadcast an MPEG transport stream")
+    @router.put("/ingest/{key}", include_in_schema=False)
     async def push(key: str, request: Request) -> PushEnded:
         """Send H.264 and AAC as MPEG-TS, for as long as the broadcast lasts. The answer comes at its end."""
         try:

@@ -5,9 +5,9 @@ import { nextRate } from "./pace.js";
 const BACK_OFF_MS = [300, 700, 1500, 3000, 5000];
 const MEDIA_ERROR_GRACE_MS = 5000;
 
-// The hold-back is chosen a little above the time between two parts' arrivals: the lower, the less delay, but a late
-// piece stalls the picture. 1.0 s behind the playlist's edge survives a lost parent; see docs/performance.md.
-const HOLD_BACK_S = 1.0;
+// How far behind the playlist's edge to play. The stock of media falls by up to 0.6 s while the peers that feed this
+// gateway are replaced after a crash, so 1.0 s ends on the brink of a stall; 1.4 s keeps half a second in hand.
+const HOLD_BACK_S = 1.4;
 const PACE_MS = 250;
 const SMOOTHING = 0.25; // the lag as hls.js knows it swings with every part
 

@@ -135,7 +135,7 @@ def test_the_page_reads_the_clock_that_the_test_picture_draws(chromium: str) -> 
     with fake.serve() as url, open_browser(chromium) as browser, open_page(browser, url) as page:
 
         def read() -> int | None:
-            return page.evaluate(
+            unix_ms: int | None = page.evaluate(
                 """async (now) => {
                     const { readClock } = await import(new URL("clock.js", document.baseURI));
                     const picture = new Image();
@@ -145,6 +145,7 @@ def test_the_page_reads_the_clock_that_the_test_picture_draws(chromium: str) -> 
                 }""",
                 zlib.crc32(fake.frame),
             )
+            return unix_ms
 
         for width, height in ((640, 360), (320, 180), (1280, 720), (854, 480), (1920, 800)):
             for unix_ms in (0, 1, 1_792_345_678_901, (1 << 44) - 1):
@@ -157,6 +158,28 @@ def test_the_page_reads_the_clock_that_the_test_picture_draws(chromium: str) -> 
         assert read() is None
         fake.frame = png(np.full((360, 640), BLACK, dtype=np.uint8))
         assert read() is None
+
+
+@pytest.mark.e2e
+def test_speed_changes_for_a_real_lag_only_and_never_at_the_cost_of_the_last_stock(chromium: str) -> None:
+    expected = (
+        ((1.0, 0.15, 1.2), 1.0),  # (speed, lag, stock) -> speed
+        ((1.0, 0.25, 1.2), 1.1),
+        ((1.1, 0.15, 1.2), 1.1),
+        ((1.1, 0.0, 1.2), 1.0),
+        ((1.0, 3.0, 4.0), 1.3),
+        ((1.3, 3.0, 0.4), 1.0),
+        ((1.3, 0.5, 1.2), 1.1),
+    )
+    with FakeGateway().serve() as url, open_browser(chromium) as browser, open_page(browser, url) as page:
+        speeds = page.evaluate(
+            """async (states) => {
+                const { nextRate } = await import(new URL("pace.js", document.baseURI));
+                return states.map((state) => nextRate(...state));
+            }""",
+            [state for state, _ in expected],
+        )
+    assert speeds == [speed for _, speed in expected]
 
 
 @pytest.mark.e2e

@@ -369,3 +369,11 @@ def test_a_piece_in_two_audio_parts_adds_them_up() -> None:
     assert isinstance(both.parts[-1], Part)
     shown_s = m3u8.loads(text(window, 2)).segments[0].parts[0].duration
     assert shown_s == pytest.approx(min(expected / 48_000, window.rhythm.part_target_s), abs=1e-4)
+
+
+def test_longer_segments_than_announced_may_be_announced_later_and_shorter_ones_not() -> None:
+    window = live()
+    window.set_description(7, replace(stream().description, segment_target_s=4.0))
+    assert m3u8.loads(text(window)).target_duration == 4
+    window.set_description(7, replace(stream().description, segment_target_s=2.0))
+    assert m3u8.loads(text(window)).target_duration == 4

@@ -1,0 +1,181 @@
+"""The net in memory: lines, links, deaths, cuts, and a clock that only the test moves."""
+
+from swarm.drivers.memory import DEAD_AFTER_S, DIAL_FAILS_AFTER_S, Host, Line, MemoryNet
+from swarm.events import PieceReady, Unreachable
+from swarm.identity import Identity
+from swarm.manifest import RenditionInfo
+from swarm.node import Node
+from swarm.settings import NodeSettings
+from swarm.units import Address, StreamId
+
+OWNER = Identity(b"o" * 32)
+STREAM = StreamId(OWNER.key)
+RENDITION = RenditionInfo(number=0, name="main", bitrate_bps=400_000, piece_us=200_000, k=2, n=3, media=b"")
+NOWHERE = Address("10.200.0.1", 4000)
+
+
+def host(net: MemoryNet, name: str, line: Line | None = None) -> Host:
+    identity = Identity(net.random(f"key/{name}").randbytes(32))
+    node = Node(
+        identity=identity,
+        settings=NodeSettings(),
+        rng=net.random(f"node/{name}"),
+        wall_offset_s=1e9,
+        now=net.now,
+    )
+    return net.add(name, identity, node, line or Line())
+
+
+def source(net: MemoryNet, line: Line | None = None) -> Host:
+    on_air = host(net, "source", line)
+    net.call(
+        on_air, lambda node, now: node.broadcast(OWNER, title="show", epoch=1, renditions=(RENDITION,), now=now)
+    )
+    return on_air
+
+
+def watch(net: MemoryNet, viewer: Host, *addresses: Address) -> None:
+    net.call(viewer, lambda node, now: node.join(STREAM, 0, addresses, now))
+
+
+def publish(net: MemoryNet, on_air: Host, number: int) -> None:
+    net.call(
+        on_air,
+        lambda node, now: node.publish(
+            STREAM,
+            0,
+            b"x" * 10_000,
+            number=number,
+            key=True,
+            capture_us=int((now + 1e9) * 1e6) - 200_000,
+            duration_us=200_000,
+            now=now,
+        ),
+    )
+
+
+def show(net: MemoryNet, on_air: Host, pieces: int, first: int = 1) -> None:
+    for number in range(first, first + pieces):
+        publish(net, on_air, number)
+        net.run_until(net.now + 0.2)
+
+
+def pieces(viewer: Host) -> list[int]:
+    return sorted(news.number for _, news in viewer.news if isinstance(news, PieceReady))
+
+
+def pair(source_line: Line | None = None, seed: int = 1) -> tuple[MemoryNet, Host, Host]:
+    net = MemoryNet(seed)
+    on_air, viewer = source(net, source_line), host(net, "viewer")
+    watch(net, viewer, on_air.address)
+    net.run_until(1.0)
+    return net, on_air, viewer
+
+
+def test_events_happen_in_order_of_time_then_of_their_making() -> None:
+    net, order = MemoryNet(1), []
+    for name, at in (("c", 2.0), ("a", 1.0), ("b", 1.0)):
+        net.at(at, lambda name=name: order.append((name, net.now)))  # type: ignore[misc]
+    net.run_until(1.5)
+    assert (order, net.now) == ([("a", 1.0), ("b", 1.0)], 1.5)
+    net.run_until(3.0)
+    assert order[-1] == ("c", 2.0)
+
+
+def test_two_hosts_meet_and_pieces_flow() -> None:
+    net, on_air, viewer = pair()
+    show(net, on_air, 5)
+    net.run_until(net.now + 1)
+    assert pieces(viewer) == [1, 2, 3, 4, 5]
+
+
+def test_a_message_takes_the_time_of_its_size_and_its_way() -> None:
+    net, on_air, viewer = pair(Line(uplink_bps=400_000, delay_s=0.1, jitter_s=0.0))
+    published_s = net.now
+    show(net, on_air, 1)
+    net.run_until(net.now + 3)
+    (arrived_s,) = [at for at, news in viewer.news if isinstance(news, PieceReady)]
+    assert arrived_s - published_s > 0.1 + 10_000 * 8 / 400_000
+
+
+def test_what_waits_too_long_is_dropped_and_counted() -> None:
+    net, on_air, viewer = pair(Line(uplink_bps=50_000))
+    show(net, on_air, 20)
+    assert sum(end.dropped_bytes for end in on_air.ends.values()) > 0
+    assert len(pieces(viewer)) < 20
+
+
+def test_an_address_that_is_nobodys_is_unreachable() -> None:
+    net = MemoryNet(1)
+    viewer = host(net, "viewer")
+    watch(net, viewer, NOWHERE)
+    net.run_until(DIAL_FAILS_AFTER_S + 6)
+    assert any(isinstance(news, Unreachable) for _, news in viewer.news)
+
+
+def test_a_killed_host_is_noticed_by_silence_only() -> None:
+    net, on_air, viewer = pair()
+    net.kill(on_air)
+    net.run_until(net.now + DEAD_AFTER_S - 0.1)
+    assert viewer.ends
+    net.run_until(net.now + 0.2)
+    assert not viewer.ends
+    assert viewer.node.status(STREAM) is not None
+
+
+def test_a_cut_lets_nothing_pass_and_healing_lets_the_hosts_meet_again() -> None:
+    net, on_air, viewer = pair()
+    show(net, on_air, 3)
+    net.cut([on_air], [viewer])
+    show(net, on_air, 25, first=4)
+    assert pieces(viewer) == [1, 2, 3]
+    assert not viewer.ends
+    assert not on_air.ends
+    net.heal()
+    net.run_until(net.now + 20)
+    show(net, on_air, 3, first=29)
+    net.run_until(net.now + 1)
+    assert pieces(viewer)[-3:] == [29, 30, 31]
+
+
+def test_a_cut_between_two_groups_does_not_touch_links_within_them() -> None:
+    net = MemoryNet(1)
+    on_air, near, far = source(net), host(net, "near"), host(net, "far")
+    for viewer in (near, far):
+        watch(net, viewer, on_air.address)
+    net.run_until(1.0)
+    net.cut([far], [on_air, near])
+    show(net, on_air, 5)
+    net.run_until(net.now + 1)
+    assert pieces(near) == [1, 2, 3, 4, 5]
+    assert pieces(far) == []
+
+
+def test_a_closed_link_ends_at_both_ends() -> None:
+    net, on_air, viewer = pair()
+    net.call(viewer, lambda node, now: node.leave(STREAM, now))
+    net.run_until(net.now + 1)
+    assert not viewer.ends
+    assert not on_air.ends
+    status = on_air.node.status(STREAM)
+    assert status is not None
+    assert status.peers == ()
+
+
+def test_loss_delays_and_loses_nothing() -> None:
+    net, on_air, viewer = pair(Line(loss=0.3))
+    show(net, on_air, 10)
+    net.run_until(net.now + 2)
+    assert pieces(viewer) == list(range(1, 11))
+
+
+def test_equal_seeds_make_equal_worlds_and_one_more_host_changes_nobodys_luck() -> None:
+    draws = [MemoryNet(seed).random("host/viewer").random() for seed in (7, 7, 8)]
+    assert draws[0] == draws[1] != draws[2]
+    first, second = (pair(seed=7)[2] for _ in range(2))
+    assert [at for at, _ in first.news] == [at for at, _ in second.news]
+
+
+def test_a_host_is_shown_by_its_name() -> None:
+    _, _, viewer = pair()
+    assert repr(viewer) == "Host('viewer')"
