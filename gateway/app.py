@@ -86,9 +86,7 @@ class Gateway:
 
     def _on_air(self, entry: KeyEntry) -> OnAir:
         """Where the pieces of a push go: its key stands for one stream."""
-        return self.studio.open(
-            Identity(entry.seed), entry.title or entry.name, lambda: self.desk.bitrate_bps(entry)
-        )
+        return self.studio.open(Identity(entry.seed), entry.title or entry.name, lambda: self.desk.bitrate_bps(entry))
 
     def _add(self, text: str) -> None:
         try:

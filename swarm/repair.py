@@ -85,9 +85,7 @@ def _answered_short(search: Search, entry: Entry, now: float) -> bool:
     return entry.held != search.held_then and now - search.asked_at_s > SHORT_ANSWER_S
 
 
-def _choose(
-    search: Search, number: int, mates: Sequence[Mate], count: int, rng: Random, now: float
-) -> list[Mate]:
+def _choose(search: Search, number: int, mates: Sequence[Mate], count: int, rng: Random, now: float) -> list[Mate]:
     fresh = [mate for mate in mates if mate.advert is not None and mate.fresh(now)]
     having = [mate for mate in fresh if not mate.is_source and _has(mate, number, now)]
     unasked = [mate for mate in having if mate.peer.key not in search.asked] or having

@@ -10,24 +10,21 @@ last line is one JSON object.
 """
 
 import argparse
-import asyncio
 import json
-import os
 import shutil
-import signal
-import socket
 import statistics
 import subprocess
 import sys
-import threading
-from concurrent.futures import Future
 from dataclasses import dataclass
 
-from gateway.demo.supervisor import Demo, Plan
 from tests.e2e.browser import open_browser, open_page, wait_for_first_frame, wait_for_playback, watched
+from tests.e2e.stage import Stage
 
 OPENINGS = 5
 """How often the page is opened for the first frame."""
+
+AFTER_SAMPLES = 100
+"""The newest delays that the page remembers, all from after the kills."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,61 +46,12 @@ class Figures:
     delay_source: str | None
 
 
-class Stage:
-    """A demonstration that runs in a thread, because the browser's driver wants this one."""
-
-    def __init__(self, viewers: int) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        self.url = f"http://127.0.0.1:{port}"
-        plan = Plan(source="test", viewers=viewers, host="127.0.0.1", port=port, url=self.url)
-        self.demo = Demo(plan, tell=lambda text: print(f"  {text}", flush=True))
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever)
-
-    def __enter__(self) -> "Stage":
-        self._thread.start()
-        try:
-            self._call(self.demo.start())
-        except BaseException:
-            self.__exit__()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._call(self.demo.stop())
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
-
-    def kill(self, count: int) -> None:
-        """SIGKILL for so many relays that still live."""
-        for relay in [relay for relay in self.demo.relays if relay.exit_code is None][:count]:
-            os.kill(relay.pid, signal.SIGKILL)
-            print(f"  killed {relay.name}", flush=True)
-
-    def source_multiple(self) -> float:
-        assert self.demo.broadcaster is not None
-        report = self.demo.broadcaster.report
-        assert report is not None
-        return report.bytes_out / report.payload_bytes
-
-    def pieces_lost(self) -> int:
-        reports = [relay.report for relay in self.demo.relays if relay.exit_code is None]
-        return sum(report.pieces_lost for report in reports if report is not None)
-
-    def _call(self, coroutine: object) -> None:
-        future: Future[object] = asyncio.run_coroutine_threadsafe(coroutine, self._loop)  # type: ignore[arg-type]
-        future.result()
-
-
 def measure_demo(viewers: int, seconds: float, swarm_delay_p99_s: float) -> Figures:
     """Open the page several times, watch it, kill relays, watch on."""
     chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if chromium is None:
         raise SystemExit("No Chromium to play with: apt install chromium, or let `make bench` do it as root.")
-    with Stage(viewers) as stage, open_browser(chromium) as browser:
+    with Stage(viewers, tell=lambda text: print(f"  {text}", flush=True)) as stage, open_browser(chromium) as browser:
         openings = []
         for _ in range(OPENINGS - 1):
             with open_page(browser, stage.url) as page:
@@ -121,7 +69,7 @@ def measure_demo(viewers: int, seconds: float, swarm_delay_p99_s: float) -> Figu
             wait_for_playback(page, seconds / 3)
             end = watched(page)
             lost = stage.pieces_lost()
-    after = end.delays_s[len(calm.delays_s) :] or end.delays_s[-1:]
+    after = end.delays_s[-AFTER_SAMPLES:]
     median_s = statistics.median(calm.delays_s)
     return Figures(
         delay_median_s=median_s,

@@ -53,7 +53,13 @@ async def _source(options: argparse.Namespace) -> None:
     driver = QuicDriver(_node(identity), identity, lambda news: None, host="127.0.0.1")
     address = await driver.start()
     rendition = RenditionInfo(
-        number=0, name="main", bitrate_bps=options.bitrate, piece_us=int(PIECE_S * 1e6), k=options.k, n=options.n, media=b""
+        number=0,
+        name="main",
+        bitrate_bps=options.bitrate,
+        piece_us=int(PIECE_S * 1e6),
+        k=options.k,
+        n=options.n,
+        media=b"",
     )
     driver.run(lambda node, now: node.broadcast(owner, title="bench", epoch=1, renditions=(rendition,), now=now))
     print(format_link(Link(stream, "bench", (address,))), flush=True)
@@ -161,7 +167,11 @@ async def _run(options: argparse.Namespace) -> None:
 
 
 def _report(
-    options: argparse.Namespace, from_s: float, killed_s: float, source: dict[str, object], viewers: list[dict[str, object]]
+    options: argparse.Namespace,
+    from_s: float,
+    killed_s: float,
+    source: dict[str, object],
+    viewers: list[dict[str, object]],
 ) -> None:
     signed = {int(number): at for number, at in source["signed"].items()}  # type: ignore[attr-defined]
     until_s = max(signed.values()) - TAIL_S

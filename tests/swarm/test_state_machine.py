@@ -19,11 +19,13 @@ VIEWERS_MAX = 6
 HEALING_S = 35.0
 """Longer than the longest pause before an address is dialled again."""
 
-LINES = st.sampled_from([
-    Line(uplink_bps=30e6),
-    Line(uplink_bps=6e6, delay_s=0.03, jitter_s=0.02),
-    Line(uplink_bps=20e6, loss=0.02),
-])
+LINES = st.sampled_from(
+    [
+        Line(uplink_bps=30e6),
+        Line(uplink_bps=6e6, delay_s=0.03, jitter_s=0.02),
+        Line(uplink_bps=20e6, loss=0.02),
+    ]
+)
 WHICH = st.integers(0, VIEWERS_MAX - 1)
 
 

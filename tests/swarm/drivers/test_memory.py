@@ -28,9 +28,7 @@ def host(net: MemoryNet, name: str, line: Line | None = None) -> Host:
 
 def source(net: MemoryNet, line: Line | None = None) -> Host:
     on_air = host(net, "source", line)
-    net.call(
-        on_air, lambda node, now: node.broadcast(OWNER, title="show", epoch=1, renditions=(RENDITION,), now=now)
-    )
+    net.call(on_air, lambda node, now: node.broadcast(OWNER, title="show", epoch=1, renditions=(RENDITION,), now=now))
     return on_air
 
 

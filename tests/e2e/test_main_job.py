@@ -1,0 +1,83 @@
+"""The main job, whole: a broadcaster with ffmpeg, three relays and a gateway in processes of their own, real players."""
+
+import json
+import subprocess
+from collections.abc import Iterator
+
+import httpx
+import m3u8
+import pytest
+
+from tests.conftest import need_chromium, need_ffprobe
+from tests.e2e.browser import complaints, open_browser, open_page, wait_for_first_frame, wait_for_playback, watched
+from tests.e2e.stage import Stage
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+
+RELAYS = 3
+PLAYED_S = 20
+
+
+@pytest.fixture(scope="module")
+def stage() -> Iterator[Stage]:
+    with Stage(RELAYS) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def stream_url(stage: Stage) -> str:
+    name = httpx.get(f"{stage.url}/api/v1/streams").json()[0]["id"]
+    return f"{stage.url}/live/{name}"
+
+
+def test_chromium_plays_for_twenty_seconds_without_a_stall_and_tells_its_delay(stage: Stage) -> None:
+    with open_browser(need_chromium()) as browser, open_page(browser, stage.url) as page:
+        errors = complaints(page)
+        wait_for_first_frame(page)
+        wait_for_playback(page, PLAYED_S)
+        seen = watched(page)
+    assert seen.stalls == 0
+    assert seen.delay_source == "picture", "the clock in the picture could not be read"
+    assert len(seen.delays_s) > PLAYED_S
+    assert all(0 < delay_s < 10 for delay_s in seen.delays_s)
+    assert errors == []
+
+
+def test_the_gateway_gets_the_stream_from_several_peers_and_passes_it_on(stage: Stage, stream_url: str) -> None:
+    httpx.get(f"{stream_url}/plain.m3u8", timeout=20).raise_for_status()
+    detail = httpx.get(stream_url.replace("/live/", "/api/v1/streams/")).json()
+    assert detail["peers"] == RELAYS + 1
+    assert sum(peer["bytes_in"] > 0 for peer in detail["peers_detail"]) >= 2
+    assert detail["pieces_lost"] == 0
+    assert stage.source_multiple() <= 3.0
+
+
+def test_ffprobe_reads_picture_and_sound(stream_url: str) -> None:
+    command = [need_ffprobe(), "-v", "error", "-show_entries", "stream=codec_name,width,height", "-of", "json"]
+    done = subprocess.run([*command, f"{stream_url}/index.m3u8"], capture_output=True, check=True, timeout=60)
+    streams = {stream["codec_name"]: stream for stream in json.loads(done.stdout)["streams"]}
+    assert set(streams) == {"h264", "aac"}
+    assert (streams["h264"]["width"], streams["h264"]["height"]) == (640, 360)
+
+
+def test_m3u8_reads_every_playlist(stream_url: str) -> None:
+    index = m3u8.loads(httpx.get(f"{stream_url}/index.m3u8").text)
+    assert index.is_variant
+    assert set(index.playlists[0].stream_info.codecs.split(",")) == {"avc1.64001E", "mp4a.40.2"}
+    low_latency = m3u8.loads(httpx.get(f"{stream_url}/muxed.m3u8").text)
+    assert low_latency.server_control.can_block_reload == "YES"
+    assert all(part.duration <= low_latency.part_inf.part_target for s in low_latency.segments for part in s.parts)
+    plain = m3u8.loads(httpx.get(f"{stream_url}/plain.m3u8").text)
+    assert not plain.part_inf
+    assert all(segment.program_date_time for segment in plain.segments)
+    for segment in plain.segments:
+        assert httpx.get(f"{stream_url}/{segment.uri}").raise_for_status().content[4:8] in {b"moof", b"styp"}
+
+
+def test_the_picture_goes_on_when_a_relay_is_killed(stage: Stage) -> None:
+    with open_browser(need_chromium()) as browser, open_page(browser, stage.url) as page:
+        wait_for_first_frame(page)
+        wait_for_playback(page, 5)
+        stage.kill(1)
+        wait_for_playback(page, 10)
+        assert watched(page).stalls == 0
