@@ -86,7 +86,8 @@ class Gathering:
         circle = self._circle
         missing = (entry.header.k if entry.header else circle.k) - len(entry.messages)
         mates = list(circle.mates.values())
-        for mate in self._repairs.ask(entry, mates, suspects, min(ASKED_AT_ONCE, missing), circle.rng, now):
+        count = min(ASKED_AT_ONCE, missing)
+        for mate in self._repairs.ask(entry, mates, suspects, count=count, rng=circle.rng, now=now):
             circle.say(mate, wire.Want(tag=circle.tag, number=entry.number, held=entry.held, count=missing))
 
     def _starving(self, now: float) -> bool:

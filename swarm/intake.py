@@ -1,4 +1,4 @@
-"""The receiving side of one swarm: a parent for each of my colours, and for as many other stripes as rebuild a piece."""
+"""The receiving side of one swarm: a parent for each of my colours, and for as many other stripes as are needed."""
 
 from dataclasses import dataclass
 

@@ -19,7 +19,7 @@ from swarm.outgo import Outgo
 from swarm.peers import Mate, Peer
 from swarm.pieces import make_piece
 from swarm.status import PeerStatus, StreamStatus
-from swarm.units import Address, PeerId, Stripe
+from swarm.units import Address, LinkId, PeerId, Stripe
 from swarm.wire import Message
 
 TICK_S = 0.1
@@ -48,6 +48,7 @@ class Membership:
         self._slow_s = now
         self._unreachable_s = now + UNREACHABLE_EVERY_S
         self._bytes_in = self._bytes_out = 0
+        self._greeted: dict[PeerId, LinkId] = {}
 
     # -- commands
 
@@ -118,13 +119,21 @@ class Membership:
 
     def greet(self, peer: Peer) -> None:
         """Tell a peer that I am in this swarm; if it is too, it answers."""
+        self._greeted[peer.key] = peer.link
         epoch, revision = self.circle.manifest_version
         mate = self.circle.mates.get(peer.key) or Mate(peer)
         self.circle.say(mate, wire.Interest(tag=self.circle.tag, epoch=epoch, revision=revision))
 
+    def greet_if_named(self, peer: Peer) -> None:
+        """Tell a peer whose address a neighbour or the link has named, though the link to it was up before."""
+        named = peer.address in self.book.prospects and peer.key not in self.circle.mates
+        if named and self._greeted.get(peer.key) != peer.link:
+            self.greet(peer)
+
     def parted(self, key: PeerId, address: Address, now: float) -> None:
         """The link to a peer is down."""
         self.book.failed(address, now)
+        self._greeted.pop(key, None)
         mate = self.circle.mates.pop(key, None)
         if mate is None:
             return

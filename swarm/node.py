@@ -112,9 +112,6 @@ class Node:
         """Be a member of a swarm; a second call adds addresses."""
         member = self._find(stream, rendition) or self._enter(stream, rendition, None, now)
         member.book.add_link(addresses)
-        for peer in self._peers.values():
-            if peer.address in member.book.prospects:
-                member.greet(peer)
         self._tick(now)
 
     def leave(self, stream: StreamId, now: float) -> None:
@@ -358,6 +355,8 @@ class Node:
             connected = {state.info.address for state in self._links.values()}
             for member in self._members.values():
                 member.tick(now, len(self._links), connected)
+                for peer in self._peers.values():
+                    member.greet_if_named(peer)
 
     def _look_after_links(self, now: float) -> None:
         for link, state in list(self._links.items()):

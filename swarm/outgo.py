@@ -21,11 +21,14 @@ CATCH_UP_AGAIN_S = 2.5
 """A mate is caught up on a stripe once in so long: a child that was refused does not ask again sooner either."""
 
 JOIN_PIECES_MAX = 40
-"""A joiner gets what has come since the last key frame, at most so many pieces (8 s of 200 ms)."""
+"""A joiner gets what has come since the last key frame but one, at most so many pieces (8 s of 200 ms)."""
 
 REPAIR_WAIT_S = 0.6
 SOURCE_REPAIR_SHARE = 0.3
 """What the source spends on repair, as a share of the bitrate."""
+
+SOURCE_REPAIR_SAVED_S = 4.0
+"""Repair that nobody needed is saved up for so long: when relays die, everybody needs it at once."""
 
 SOURCE_SLOT_SHARE = 0.92
 """Of the source's multiple, what goes into stripes; the rest covers joins and control messages."""
@@ -133,7 +136,7 @@ class Outgo:
         if not circle.is_source:
             return count
         rate = SOURCE_REPAIR_SHARE * circle.bitrate_bps / 8
-        most = max(rate, 1.0)
+        most = SOURCE_REPAIR_SAVED_S * rate
         self._repair_budget_bytes = min(most, self._repair_budget_bytes + rate * (now - self._budget_at_s))
         self._budget_at_s = now
         size = len(next(iter(entry.messages.values())))
@@ -149,7 +152,7 @@ class Outgo:
             return
         mate.caught_up_s[stripe] = now
         window = self._circle.window
-        start = max(since, window.newest_key if not since else 0, window.newest - JOIN_PIECES_MAX)
+        start = max(since or window.start_key(JOIN_PIECES_MAX), window.newest - JOIN_PIECES_MAX)
         for entry in window.since(start):
             if not entry.held >> stripe & 1 and entry.payload is not None:
                 self._regrown(entry)

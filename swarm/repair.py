@@ -66,12 +66,13 @@ class Repairs:
         return found
 
     def ask(
-        self, entry: Entry, mates: Sequence[Mate], suspects: Collection[PeerId], count: int, rng: Random, now: float
+        self, entry: Entry, mates: Sequence[Mate], suspects: Collection[PeerId], *, count: int, rng: Random, now: float
     ) -> list[Mate]:
         """Whom to ask for this piece now, at most ``count``; notes the try. Empty when nobody alive has it."""
         search = self.searches[entry.number]
         search.next_s, search.asked_at_s, search.held_then = now + AGAIN_S, now, entry.held
-        chosen = _choose(search, entry.number, [m for m in mates if m.peer.key not in suspects], count, rng, now)
+        alive = [mate for mate in mates if mate.peer.key not in suspects]
+        chosen = _choose(search, entry.number, alive, count=count, rng=rng, now=now)
         search.tries += bool(chosen)
         search.asked.update(mate.peer.key for mate in chosen)
         return chosen
@@ -85,7 +86,7 @@ def _answered_short(search: Search, entry: Entry, now: float) -> bool:
     return entry.held != search.held_then and now - search.asked_at_s > SHORT_ANSWER_S
 
 
-def _choose(search: Search, number: int, mates: Sequence[Mate], count: int, rng: Random, now: float) -> list[Mate]:
+def _choose(search: Search, number: int, mates: Sequence[Mate], *, count: int, rng: Random, now: float) -> list[Mate]:
     fresh = [mate for mate in mates if mate.advert is not None and mate.fresh(now)]
     having = [mate for mate in fresh if not mate.is_source and _has(mate, number, now)]
     unasked = [mate for mate in having if mate.peer.key not in search.asked] or having

@@ -64,7 +64,6 @@ class Window:
         self._entries: dict[int, Entry] = {}
         self.epoch = 0
         self.newest = 0
-        self.newest_key = 0
         self.newest_complete = 0
         self.equivocations = 0
         self._newest_signed = 0
@@ -83,6 +82,15 @@ class Window:
     def since(self, number: int) -> list[Entry]:
         """The entries from ``number`` on, in order."""
         return [self._entries[at] for at in sorted(self._entries) if at >= number]
+
+    def start_key(self, reach: int) -> int:
+        """Where a joiner starts: the last key frame but one, so that a whole segment is there at once.
+
+        When that lies more than ``reach`` pieces back the last one has to do; 0 when there is none.
+        """
+        keys = [number for number, entry in self._entries.items() if entry.header is not None and entry.header.key]
+        near = [number for number in keys if number >= self.newest - reach]
+        return min(sorted(near)[-2:], default=max(keys, default=0))
 
     def admit(self, data: bytes, now: float) -> tuple[Verdict, Entry | None, int]:
         """Check a block message and store it.
@@ -166,8 +174,6 @@ class Window:
             return None
         entry.header, entry.header_bytes = header, header_bytes
         self._newest_signed = max(self._newest_signed, header.number)
-        if header.key:
-            self.newest_key = max(self.newest_key, header.number)
         return entry
 
     def _follow_epoch(self, header: PieceHeader) -> None:
@@ -176,7 +182,7 @@ class Window:
         self.epoch = header.epoch
         if header.number <= self.newest:
             self._entries.clear()
-            self.newest_key = self.newest_complete = 0
+            self.newest_complete = 0
         # What lies between the last piece of an epoch and the first of the next never was.
         self.newest = self._newest_signed = header.number - 1
 
@@ -223,8 +229,6 @@ class Window:
     def _complete(self, entry: Entry, payload: bytes, now: float) -> None:
         entry.payload = payload
         entry.completed_s = now
-        if entry.header is not None and entry.header.key:
-            self.newest_key = max(self.newest_key, entry.number)
         self.newest_complete = max(self.newest_complete, entry.number)
 
     def _fill(self, entry: Entry, sealed: SealedPiece) -> None:

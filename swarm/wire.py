@@ -109,7 +109,7 @@ class Peers:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subscribe:
-    """Send me this stripe from piece ``since`` on (0: from the last key frame)."""
+    """Send me this stripe from piece ``since`` on (0: from the last key frame but one)."""
 
     tag: SwarmTag
     stripe: Stripe
@@ -397,7 +397,7 @@ _GET: dict[int, Callable[[_Reader], Message]] = {
 }
 
 
-def encode(message: Message) -> bytes:  # noqa: C901, PLR0911 - one line a message is the clearest table
+def encode(message: Message) -> bytes:  # noqa: C901, PLR0911, PLR0912 - one line a message is the clearest table
     """The message's bytes. Fields within their bounds are the caller's duty."""
     match message:
         case Hello():

@@ -152,6 +152,12 @@ class LiveWindow:
         """Wait for the first part."""
         return await self.wait_for(0, 0, timeout_s)
 
+    async def wait_whole(self, timeout_s: float) -> None:
+        """Wait for the first whole segment, at most so long; at once when there is one."""
+        listed = self._timeline.listed()
+        if listed and not listed[0].complete:
+            await self.wait_for(listed[0].msn, None, timeout_s)
+
     async def wait_plain(self, timeout_s: float) -> bool:
         """Wait until there are enough whole segments for ordinary players; True when there is one at least."""
         first = self._timeline.listed()[0].msn

@@ -18,6 +18,9 @@ from gateway.problems import Problem
 
 Watch = Callable[[str], Awaitable[LiveWindow]]
 
+WHOLE_TIMEOUT_S = 2.5
+"""Players that know no parts find nothing in a playlist without a whole segment: it is waited for so long."""
+
 OPEN_TIMEOUT_S = 10.0
 """A playlist request waits so long for a stream's first key frame, and for an ordinary playlist's segments."""
 RETRY_AFTER_S = 2
@@ -130,6 +133,7 @@ async def _open(watch: Watch, stream: str) -> LiveWindow:
 async def _low_latency(request: Request, watch: Watch, stream: str, track: int | None) -> Response:
     wanted = read_reload(request.query_params)
     window = await _open(watch, stream)
+    await window.wait_whole(WHOLE_TIMEOUT_S)
     if track is not None and all(info.track != track for info in window.tracks):
         raise Problem(
             status=404, title="There is no such track", detail="tracks.m3u8 lists what there is.", slug="no-track"

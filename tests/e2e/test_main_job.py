@@ -1,4 +1,4 @@
-"""The main job, whole: a broadcaster with ffmpeg, three relays and a gateway in processes of their own, real players."""
+"""The main job, whole: broadcaster with ffmpeg, three relays and a gateway in processes of their own, real players."""
 
 import json
 import subprocess

@@ -268,7 +268,7 @@ def test_a_source_that_pauses_makes_nobody_overdue() -> None:
 
 
 def test_a_parent_far_slower_than_another_is_replaced() -> None:
-    stage, link = fed_viewer()
+    stage, _ = fed_viewer()
     slow = next(iter(parents(stage)))
     feeds = stage.member.intake.feeds
     for stripe in parents(stage):

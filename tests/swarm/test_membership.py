@@ -190,6 +190,17 @@ def test_bytes_of_mates_that_are_gone_still_count() -> None:
     assert 0 < before.bytes_out == after.bytes_out
 
 
+def test_a_peer_that_dialled_before_the_node_joined_is_greeted_once_it_is_named() -> None:
+    stage = Stage()
+    early = stage.meet(actor(1), HOME)
+    stage.watch()
+    stage.take(early)
+    stage.befriend(2, wire.Peers(tag=TAG, contacts=(Contact(PeerId(actor(1).key), HOME),)))
+    stage.pass_time(2.0)
+    assert [message for message in stage.take(early) if isinstance(message, wire.Interest)] == [INTEREST]
+    assert stage.dials == []
+
+
 # -- colours
 
 

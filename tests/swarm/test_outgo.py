@@ -9,7 +9,7 @@ from swarm.adverts import short
 from swarm.coding import code
 from swarm.events import PieceReady
 from swarm.merkle import tree
-from swarm.outgo import CATCH_UP_AGAIN_S, JOIN_PIECES_MAX
+from swarm.outgo import CATCH_UP_AGAIN_S, JOIN_PIECES_MAX, SOURCE_REPAIR_SAVED_S, SOURCE_REPAIR_SHARE
 from swarm.pieces import SealedPiece, signed_bytes
 from swarm.settings import NodeSettings
 from swarm.slots import GRACE_S, RECEIVER, RELAY
@@ -346,4 +346,4 @@ def test_the_sources_repair_is_bounded_whoever_asks_how_often() -> None:
         for _ in range(100):
             stage.say(asker, want(7, count=6))
         given += sum(map(len, stage.take_blocks(asker)))
-    assert 0 < given <= 0.3 * 800_000 / 8
+    assert 0 < given <= SOURCE_REPAIR_SAVED_S * SOURCE_REPAIR_SHARE * 800_000 / 8

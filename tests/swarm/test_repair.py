@@ -28,7 +28,7 @@ def having(number: int, *, source: bool = False, rtt_s: float = 0.02, at_s: floa
 
 def asked(repairs: Repairs, entry: Entry, mates: list[Mate], now: float = LATE_S, count: int = 1) -> list[PeerId]:
     assert repairs.due([entry], now) == [entry]
-    return [found.peer.key for found in repairs.ask(entry, mates, (), count, Random(1), now)]
+    return [found.peer.key for found in repairs.ask(entry, mates, (), count=count, rng=Random(1), now=now)]
 
 
 def test_a_gap_is_asked_for_after_a_while_and_not_before() -> None:
@@ -114,7 +114,7 @@ def test_without_anybody_to_ask_no_try_is_spent() -> None:
 def test_suspects_and_the_stale_are_not_asked() -> None:
     repairs, entry = Repairs(), Entry(7, 0.0)
     repairs.due([entry], LATE_S)
-    assert repairs.ask(entry, [having(1), having(2, at_s=0.0)], {key(1)}, 2, Random(1), LATE_S) == []
+    assert repairs.ask(entry, [having(1), having(2, at_s=0.0)], {key(1)}, count=2, rng=Random(1), now=LATE_S) == []
 
 
 def test_an_old_advert_is_aged_by_the_lag_it_tells() -> None:
@@ -128,7 +128,8 @@ def test_only_the_nearest_are_asked() -> None:
     near = {key(number) for number in range(1, 1 + NEAR)}
     repairs, entry = Repairs(), Entry(7, 0.0)
     repairs.due([entry], LATE_S)
-    chosen = repairs.ask(entry, [*far, *(having(n) for n in range(1, 1 + NEAR))], (), NEAR, Random(1), LATE_S)
+    mates = [*far, *(having(n) for n in range(1, 1 + NEAR))]
+    chosen = repairs.ask(entry, mates, (), count=NEAR, rng=Random(1), now=LATE_S)
     assert {found.peer.key for found in chosen} == near
 
 

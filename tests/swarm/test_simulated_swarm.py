@@ -38,9 +38,9 @@ def broadcast(seed: int, viewers: int, line: Line = GOOD) -> World:
     """A show with viewers that have joined one after the other within two seconds."""
     world = World(seed=seed)
     for number in range(viewers):
-        world.net.at(0.5 + 1.5 * number / viewers, lambda: world.add_viewer(line))
-    world.run(3.0)
-    assert len(world.viewers) == viewers
+        world.run(0.5 if number == 0 else 1.5 / viewers)
+        world.add_viewer(line)
+    world.net.run_until(3.0)
     return world
 
 

@@ -126,8 +126,8 @@ class SmallSwarm(RuleBasedStateMachine):
             assert len(member._gathering._repairs.searches) <= AT_ONCE_MAX
             for feed in member.intake.feeds:
                 assert {feed.parent, feed.asked} - {None} <= circle.mates.keys()
-            for stripe in range(circle.n):
-                assert set(member.outgo.nursery._children.get(stripe, ())) <= circle.mates.keys()
+            for stripe in member.outgo.nursery.colours:
+                assert set(member.outgo.nursery.children(stripe)) <= circle.mates.keys()
             assert not node.faults, f"an honest peer was taken for a liar: {node.faults}"
 
     def all_is_well_after_a_while(self) -> None:
