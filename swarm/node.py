@@ -181,13 +181,14 @@ class Node:
         peer = state.peer
         if stats.rtt_s > 0:
             peer.rtt_s = stats.rtt_s
-        self._uplink.note(stats.sent_bytes - peer.sent_bytes, stats.dropped_bytes - peer.dropped_bytes)
+        sent, dropped = stats.sent_bytes - peer.sent_bytes, stats.dropped_bytes - peer.dropped_bytes
+        self._uplink.note(sent, dropped, stats.queued_bytes)
         peer.queued_bytes, peer.sent_bytes, peer.dropped_bytes = (
             stats.queued_bytes,
             stats.sent_bytes,
             stats.dropped_bytes,
         )
-        self._uplink.measure(sum(peer.queued_bytes for peer in self._peers.values()), now)
+        self._uplink.measure(now)
 
     def handle_timer(self, now: float) -> None:
         """Time has come to ``next_timer()``."""

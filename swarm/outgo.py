@@ -21,7 +21,7 @@ CATCH_UP_AGAIN_S = 2.5
 """A mate is caught up on a stripe once in so long: a child that was refused does not ask again sooner either."""
 
 JOIN_PIECES_MAX = 40
-"""A joiner gets what has come since the last key frame but one, at most so many pieces (8 s of 200 ms)."""
+"""A joiner gets what has come since the last key frame, at most so many pieces (8 s of 200 ms)."""
 
 REPAIR_WAIT_S = 0.6
 SOURCE_REPAIR_SHARE = 0.3
@@ -152,7 +152,7 @@ class Outgo:
             return
         mate.caught_up_s[stripe] = now
         window = self._circle.window
-        start = max(since or window.start_key(JOIN_PIECES_MAX), window.newest - JOIN_PIECES_MAX)
+        start = max(since or window.start_key(), window.newest - JOIN_PIECES_MAX)
         for entry in window.since(start):
             if not entry.held >> stripe & 1 and entry.payload is not None:
                 self._regrown(entry)

@@ -13,7 +13,10 @@ BUSY = 0.7
 """Sending more than this share of the estimate proves something; less proves nothing."""
 
 QUEUE_S_MAX = 0.2
-"""A queue longer than this, or anything dropped because it waited too long, means that the uplink is full."""
+"""A link on which more waits than it sends in so long, or on which something waited in vain, is full."""
+
+QUEUE_BYTES_MIN = 16 * 1024
+"""Less than this may wait on any link: a piece's blocks come all at once."""
 
 FLOOR_BPS = 64_000.0
 
@@ -25,22 +28,29 @@ class Uplink:
     estimate_bps: float
     cap_bps: float = 0.0
     _sent_bytes: int = 0
-    _dropped_bytes: int = 0
+    _links: int = 0
+    _full_links: int = 0
     _interval_from_s: float = 0.0
 
-    def note(self, sent_bytes: int, dropped_bytes: int) -> None:
-        """Count what a link has put on the line, and what it has dropped unsent."""
+    def note(self, sent_bytes: int, dropped_bytes: int, queued_bytes: int) -> None:
+        """Count what a link has put on the line and dropped unsent since the last time, and what waits on it."""
         self._sent_bytes += sent_bytes
-        self._dropped_bytes += dropped_bytes
+        self._links += bool(sent_bytes or dropped_bytes or queued_bytes)
+        patient_bytes = max(QUEUE_BYTES_MIN, sent_bytes * QUEUE_S_MAX / INTERVAL_S)
+        self._full_links += bool(dropped_bytes) or queued_bytes > patient_bytes
 
-    def measure(self, queued_bytes: int, now: float) -> None:
-        """Look at the last interval: grow when busy and keeping up, fall to the true rate when full."""
+    def measure(self, now: float) -> None:
+        """Look at the last interval: grow when busy and keeping up, fall to the true rate when full.
+
+        The uplink is full when two links are, or the only one: a single child that reads too slowly, or not at all,
+        says nothing of the line.
+        """
         elapsed = now - self._interval_from_s
         if elapsed < INTERVAL_S:
             return
         rate_bps = max(FLOOR_BPS, self._sent_bytes * 8 / elapsed)
-        full = self._dropped_bytes > 0 or queued_bytes * 8 > QUEUE_S_MAX * rate_bps
-        self._sent_bytes, self._dropped_bytes, self._interval_from_s = 0, 0, now
+        full = 0 < min(2, self._links) <= self._full_links
+        self._sent_bytes, self._links, self._full_links, self._interval_from_s = 0, 0, 0, now
         if full:
             self.estimate_bps = min(self.estimate_bps, rate_bps)
         elif rate_bps > BUSY * self.estimate_bps:

@@ -18,6 +18,9 @@ from swarm.units import StreamId, SwarmTag
 PIECES_MAX = 96
 """Pieces kept: about 19 s at 200 ms, enough for a joiner to start at a key frame and for late repair."""
 
+BYTES_MAX = 64 * 1024 * 1024
+"""Most that the ring may come to hold, blocks and rebuilt pieces, whatever the source signs."""
+
 AHEAD_MAX = 400
 """A signed piece this far past the newest is out of order beyond belief: refused while pieces flow."""
 
@@ -83,14 +86,10 @@ class Window:
         """The entries from ``number`` on, in order."""
         return [self._entries[at] for at in sorted(self._entries) if at >= number]
 
-    def start_key(self, reach: int) -> int:
-        """Where a joiner starts: the last key frame but one, so that a whole segment is there at once.
-
-        When that lies more than ``reach`` pieces back the last one has to do; 0 when there is none.
-        """
-        keys = [number for number, entry in self._entries.items() if entry.header is not None and entry.header.key]
-        near = [number for number in keys if number >= self.newest - reach]
-        return min(sorted(near)[-2:], default=max(keys, default=0))
+    def start_key(self) -> int:
+        """The last key frame's piece, where a joiner starts; 0 when there is none."""
+        keys = (number for number, entry in self._entries.items() if entry.header is not None and entry.header.key)
+        return max(keys, default=0)
 
     def admit(self, data: bytes, now: float) -> tuple[Verdict, Entry | None, int]:
         """Check a block message and store it.
@@ -174,6 +173,7 @@ class Window:
             return None
         entry.header, entry.header_bytes = header, header_bytes
         self._newest_signed = max(self._newest_signed, header.number)
+        self._trim_bytes()
         return entry
 
     def _follow_epoch(self, header: PieceHeader) -> None:
@@ -203,6 +203,11 @@ class Window:
         if len(self._entries) > PIECES_MAX:
             for number in [n for n in self._entries if n <= floor]:
                 del self._entries[number]
+
+    def _trim_bytes(self) -> None:
+        total = sum(map(_bytes_most, self._entries.values()))
+        while total > BYTES_MAX and len(self._entries) > 1:
+            total -= _bytes_most(self._entries.pop(min(self._entries)))
 
     def _store(self, entry: Entry, data: bytes, now: float) -> tuple[Verdict, Entry, int]:
         header = entry.header
@@ -236,3 +241,9 @@ class Window:
             if not entry.held >> index & 1:
                 entry.messages[index] = wire.encode_block(sealed.header_bytes, index, path, block)
                 entry.held |= 1 << index
+
+
+def _bytes_most(entry: Entry) -> int:
+    """What an entry holds once it is whole and all its blocks are made."""
+    header = entry.header
+    return header.length + header.n * header.block_bytes if header is not None else 0

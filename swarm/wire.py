@@ -109,7 +109,7 @@ class Peers:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subscribe:
-    """Send me this stripe from piece ``since`` on (0: from the last key frame but one)."""
+    """Send me this stripe from piece ``since`` on (0: from the last key frame)."""
 
     tag: SwarmTag
     stripe: Stripe

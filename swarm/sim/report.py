@@ -32,7 +32,7 @@ def quantile(values: list[float], share: float) -> float:
 
 
 def report(world: World, joined_s: dict[str, float]) -> Report:
-    """Figures of all viewers still alive; a piece counts for a viewer from the first one that it got.
+    """Figures of all viewers still alive; a piece counts for a viewer when its capture began after the join.
 
     Pieces of the last three seconds are left out: they may be under way still.
     """
@@ -44,8 +44,7 @@ def report(world: World, joined_s: dict[str, float]) -> Report:
         got = delays(world, host)
         if not got:
             continue
-        first = min(got)
-        due += [got.get(n, float("inf")) for n, at in world.published.items() if n >= first and at < last_s]
+        due += [got.get(n, float("inf")) for n, at in world.published.items() if joined_s[host.name] <= at < last_s]
         waits.append(min(at for at, news in host.news if isinstance(news, PieceReady)) - joined_s[host.name])
     return Report(
         viewers=len(alive),

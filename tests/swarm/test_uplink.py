@@ -9,8 +9,8 @@ def measured(uplink: Uplink, rate_bps: float, seconds: float, *, queued_s: float
     """Send at a rate for a while, and look as often as the rule allows."""
     steps = round(seconds / INTERVAL_S)
     for step in range(1, steps + 1):
-        uplink.note(int(rate_bps * INTERVAL_S / 8), dropped)
-        uplink.measure(int(rate_bps * queued_s / 8), step * INTERVAL_S)
+        uplink.note(int(rate_bps * INTERVAL_S / 8), dropped, int(rate_bps * queued_s / 8))
+        uplink.measure(step * INTERVAL_S)
     return uplink.estimate_bps
 
 
@@ -36,6 +36,31 @@ def test_what_is_dropped_unsent_brings_it_down() -> None:
     assert measured(Uplink(5e6), 2e6, 0.5, dropped=1000) == pytest.approx(2e6)
 
 
+def test_one_child_that_does_not_read_says_nothing_of_the_line() -> None:
+    uplink = Uplink(5e6)
+    for step in range(1, 20):
+        uplink.note(100_000, 0, 0)
+        uplink.note(100_000, 0, 0)
+        uplink.note(0, 50_000, 1_000_000)
+        uplink.measure(step * INTERVAL_S)
+    assert uplink.estimate_bps == 5e6
+
+
+def test_silence_says_nothing_of_the_line() -> None:
+    uplink = Uplink(5e6)
+    for step in range(1, 20):
+        uplink.measure(step * INTERVAL_S)
+    assert uplink.estimate_bps == 5e6
+
+
+def test_two_full_links_do() -> None:
+    uplink = Uplink(5e6)
+    for dropped_bytes in (0, 0, 0, 1000, 1000):
+        uplink.note(25_000, dropped_bytes, 0)
+    uplink.measure(INTERVAL_S)
+    assert uplink.estimate_bps == pytest.approx(2e6)
+
+
 def test_full_never_raises_it() -> None:
     assert measured(Uplink(1e6), 9e6, 5, dropped=1) == 1e6
 
@@ -46,8 +71,8 @@ def test_it_does_not_fall_to_nothing() -> None:
 
 def test_looking_too_soon_changes_nothing() -> None:
     uplink = Uplink(5e6)
-    uplink.note(10**9, 10**9)
-    uplink.measure(10**9, INTERVAL_S / 2)
+    uplink.note(10**9, 10**9, 10**9)
+    uplink.measure(INTERVAL_S / 2)
     assert uplink.estimate_bps == 5e6
 
 

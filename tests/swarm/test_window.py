@@ -14,7 +14,7 @@ from swarm.identity import Identity
 from swarm.merkle import tree
 from swarm.pieces import HEADER_BYTES, SealedPiece, make_piece, signed_bytes, swarm_tag
 from swarm.units import StreamId
-from swarm.window import AHEAD_MAX, GAP_MAX, PIECES_MAX, STALE_S, Verdict, Window
+from swarm.window import AHEAD_MAX, BYTES_MAX, GAP_MAX, PIECES_MAX, STALE_S, Verdict, Window
 
 OWNER = Identity(b"o" * 32)
 STREAM = StreamId(OWNER.key)
@@ -53,7 +53,7 @@ def admit(ring: Window, sealed: SealedPiece, index: int = 0, now: float = 0.0) -
 
 def assert_nothing_stored(ring: Window) -> None:
     assert list(ring.entries()) == []
-    assert (ring.newest, ring.start_key(40), ring.epoch) == (0, 0, 0)
+    assert (ring.newest, ring.start_key(), ring.epoch) == (0, 0, 0)
 
 
 # -- verified before stored
@@ -213,7 +213,7 @@ def test_a_source_that_signs_a_broken_code_is_found_out_when_blocks_are_made_aga
 def test_a_piece_of_our_own_is_whole_at_once() -> None:
     ring = window()
     entry = ring.put(piece(7, key=True), b"payload 7", 1.0)
-    assert (entry.held, entry.payload, ring.newest, ring.start_key(40)) == (0b111111, b"payload 7", 7, 7)
+    assert (entry.held, entry.payload, ring.newest, ring.start_key()) == (0b111111, b"payload 7", 7, 7)
 
 
 # -- order
@@ -299,7 +299,7 @@ def test_a_new_epoch_with_lower_numbers_starts_over() -> None:
     admit(ring, piece(50, key=True))
     admit(ring, piece(10, epoch=2))
     assert [entry.number for entry in ring.since(0)] == [10]
-    assert (ring.epoch, ring.newest, ring.start_key(40), ring.newest_complete) == (2, 10, 0, 0)
+    assert (ring.epoch, ring.newest, ring.start_key(), ring.newest_complete) == (2, 10, 0, 0)
     assert admit(ring, piece(51)) is Verdict.TOO_LATE
 
 
@@ -368,10 +368,16 @@ def test_hearsay_leads_no_further_than_a_gap_past_what_is_signed() -> None:
     assert admit(ring, piece(8)) is Verdict.NEW
 
 
-def test_a_joiner_starts_at_the_last_key_frame_but_one_when_it_is_near() -> None:
+def test_a_joiner_starts_at_the_last_key_frame() -> None:
     ring = window()
     for number in range(100, 113):
         admit(ring, piece(number, key=number % 5 == 0))
-    assert ring.start_key(40) == 105
-    assert ring.start_key(5) == 110
-    assert ring.start_key(1) == 110
+    assert ring.start_key() == 110
+
+
+def test_however_large_pieces_are_the_ring_stays_within_its_bytes() -> None:
+    ring = window()
+    payload = bytes(1 << 20)
+    for number in range(1, 40):
+        admit(ring, piece(number, payload=payload, k=1, n=8))
+    assert [entry.number for entry in ring.since(0)] == list(range(39 - BYTES_MAX // (9 << 20) + 1, 40))
