@@ -133,7 +133,8 @@ async def _open(watch: Watch, stream: str) -> LiveWindow:
 async def _low_latency(request: Request, watch: Watch, stream: str, track: int | None) -> Response:
     wanted = read_reload(request.query_params)
     window = await _open(watch, stream)
-    await window.wait_whole(WHOLE_TIMEOUT_S)
+    if wanted is None:
+        await window.wait_whole(WHOLE_TIMEOUT_S)
     if track is not None and all(info.track != track for info in window.tracks):
         raise Problem(
             status=404, title="There is no such track", detail="tracks.m3u8 lists what there is.", slug="no-track"

@@ -273,6 +273,20 @@ def test_a_window_that_closes_lets_its_requests_go() -> None:
     asyncio.run(main())
 
 
+def test_players_that_know_no_parts_find_a_whole_segment(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def main() -> None:
+        window = partial(1000)
+        async with player(window) as client:
+            task = asyncio.create_task(client.get("muxed.m3u8"))
+            assert await held(task)
+            feed(window, slices(stream()), numbers=range(1001, 1006))
+            assert m3u8.loads((await task).text).segments[0].uri == "muxed/100.m4s"
+
+    asyncio.run(main())
+    monkeypatch.setattr(hls, "WHOLE_TIMEOUT_S", 0.01)
+    assert ask("muxed.m3u8", window=partial(1000)).status_code == 200
+
+
 def test_the_plain_playlist_waits_for_three_segments_and_takes_one(monkeypatch: pytest.MonkeyPatch) -> None:
     async def main() -> None:
         window = partial(*range(1000, 1012))
