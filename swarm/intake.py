@@ -16,7 +16,7 @@ IMPROVE_LEAST_S = 0.05
 TRIM_EVERY_S = 1.0
 STARVED_S = 1.5
 CATCH_UP_PIECES = 8
-SUSPECT_OVERDUE_S = 0.3
+SUSPECT_OVERDUE_S = 0.15
 SUSPECT_SILENT_S = 1.6
 """Who is overdue with a stripe, or has not even advertised for so long, may be dead: ask others first."""
 

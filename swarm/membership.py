@@ -245,7 +245,7 @@ class Membership:
         circle = self.circle
         mate = circle.mates.get(peer.key)
         if mate is None:
-            mate = circle.mates[peer.key] = Mate(peer)
+            mate = circle.mates[peer.key] = Mate(peer, heard_at_s=now)
             self.greet(peer)
             self._herald.exchange(mate)
         mate.leaves_at_s = None

@@ -12,6 +12,9 @@ from swarm.slots import Nursery
 from swarm.units import PeerId, Stripe
 from swarm.window import Entry
 
+MUTE_S = 2.2
+"""A child that has missed two adverts is taken for dead: its places are needed by those that it fed."""
+
 STRIPE_WAIT_S = 0.3
 """A stripe's block that waited longer in the queue is dropped: its piece is rebuilt without it by then."""
 
@@ -56,8 +59,11 @@ class Outgo:
             self.nursery.total = int(circle.uplink.slots(circle.stripe_bps) * share)
 
     def tick(self, now: float) -> None:
-        """Let children go whose grace is over, and tell those to move for whom there is no room any more."""
+        """Let children go whose grace is over or who are mute, and tell those to move for whom there is no room."""
         self.nursery.expire(now)
+        for key, mate in self._circle.mates.items():
+            if now - mate.heard_at_s > MUTE_S:
+                self.nursery.remove_everywhere(key)
         for stripe, key in self.nursery.send_away_surplus(now):
             self._tell_to_move(stripe, key, ())
 

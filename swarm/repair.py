@@ -11,15 +11,20 @@ from swarm.window import Entry
 PATIENCE_S = 0.1
 """A piece is asked for so long after pieces usually complete here."""
 
-AGAIN_S = 0.35
+AGAIN_S = (0.12, 0.35)
+"""Least and most time for an answer, within which it is three round trips to the farthest one asked and a little."""
+
 SHORT_ANSWER_S = 0.08
 """An answer that helped but did not suffice is followed by the next question after so long."""
 
-TRIES_MAX = 8
+TRIES_MAX = 16
 AT_ONCE_MAX = 16
 NEAR = 6
 SOURCE_AFTER_TRIES = 2
 """The source is asked only when neighbours could not help so often: it serves what nobody else has."""
+
+SOURCE_SHARE = 0.5
+"""And then every other time: what it has given to one neighbour by now, that one gives to the others."""
 
 
 @dataclass(slots=True)
@@ -70,11 +75,13 @@ class Repairs:
     ) -> list[Mate]:
         """Whom to ask for this piece now, at most ``count``; notes the try. Empty when nobody alive has it."""
         search = self.searches[entry.number]
-        search.next_s, search.asked_at_s, search.held_then = now + AGAIN_S, now, entry.held
+        search.asked_at_s, search.held_then = now, entry.held
         alive = [mate for mate in mates if mate.peer.key not in suspects]
         chosen = _choose(search, entry.number, alive, count=count, rng=rng, now=now)
         search.tries += bool(chosen)
         search.asked.update(mate.peer.key for mate in chosen)
+        rtt_s = max((mate.peer.rtt_s for mate in chosen), default=AGAIN_S[1])
+        search.next_s = now + min(AGAIN_S[1], max(AGAIN_S[0], 3 * rtt_s + SHORT_ANSWER_S))
         return chosen
 
 
@@ -91,7 +98,7 @@ def _choose(search: Search, number: int, mates: Sequence[Mate], *, count: int, r
     having = [mate for mate in fresh if not mate.is_source and _has(mate, number, now)]
     unasked = [mate for mate in having if mate.peer.key not in search.asked] or having
     sources = [mate for mate in fresh if mate.is_source]
-    if sources and (not unasked or search.tries >= SOURCE_AFTER_TRIES):
+    if sources and (not unasked or (search.tries >= SOURCE_AFTER_TRIES and rng.random() < SOURCE_SHARE)):
         # Whoever calls itself the source without being it is asked once; then the others have their turn.
         return ([mate for mate in sources if mate.peer.key not in search.asked] or sources)[:1]
     near = sorted(unasked, key=lambda mate: mate.peer.rtt_s)[:NEAR]

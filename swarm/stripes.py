@@ -15,10 +15,10 @@ from random import Random
 from swarm.peers import Lead
 from swarm.units import PeerId, Stripe
 
-ANSWER_S = 1.0
+ANSWER_S = 0.6
 """A request without an answer for so long has failed."""
 
-OVERDUE_LOOK_S = 0.6
+OVERDUE_LOOK_S = 0.4
 """A parent so far behind the others' blocks: look for another beside it."""
 
 OVERDUE_DROP_S = 2.8

@@ -26,9 +26,11 @@ def having(number: int, *, source: bool = False, rtt_s: float = 0.02, at_s: floa
     return mate(number, advert(newest=100, source=source), at_s=at_s, rtt_s=rtt_s)
 
 
-def asked(repairs: Repairs, entry: Entry, mates: list[Mate], now: float = LATE_S, count: int = 1) -> list[PeerId]:
+def asked(
+    repairs: Repairs, entry: Entry, mates: list[Mate], now: float = LATE_S, count: int = 1, seed: int = 1
+) -> list[PeerId]:
     assert repairs.due([entry], now) == [entry]
-    return [found.peer.key for found in repairs.ask(entry, mates, (), count=count, rng=Random(1), now=now)]
+    return [found.peer.key for found in repairs.ask(entry, mates, (), count=count, rng=Random(seed), now=now)]
 
 
 def test_a_gap_is_asked_for_after_a_while_and_not_before() -> None:
@@ -46,8 +48,8 @@ def test_it_is_asked_for_again_elsewhere() -> None:
     repairs, entry = Repairs(), Entry(7, 0.0)
     mates = [having(1), having(2), having(3)]
     first = asked(repairs, entry, mates)
-    assert repairs.due([entry], LATE_S + AGAIN_S - 0.01) == []
-    second = asked(repairs, entry, mates, LATE_S + AGAIN_S)
+    assert repairs.due([entry], LATE_S + AGAIN_S[0]) == []
+    second = asked(repairs, entry, mates, LATE_S + AGAIN_S[1])
     assert len(first) == len(second) == 1
     assert first != second
 
@@ -76,12 +78,16 @@ def test_sorry_brings_the_next_question_at_once_if_it_was_asked() -> None:
     assert repairs.due([entry], LATE_S + 0.01) == [entry]
 
 
-def test_the_source_is_asked_only_when_neighbours_could_not_help() -> None:
+def test_the_source_is_asked_only_when_neighbours_could_not_help_and_then_now_and_again() -> None:
     repairs, entry = Repairs(), Entry(7, 0.0)
-    mates = [having(1, source=True), having(2), having(3), having(4)]
-    tries = [asked(repairs, entry, mates, LATE_S + at * AGAIN_S) for at in range(SOURCE_AFTER_TRIES + 1)]
-    assert all(key(1) not in chosen for chosen in tries[:-1])
-    assert tries[-1] == [key(1)]
+    tries = []
+    for at in range(TRIES_MAX):
+        now = LATE_S + at * AGAIN_S[1]
+        mates = [having(1, source=True, at_s=now), *(having(number, at_s=now) for number in (2, 3, 4))]
+        tries.append(asked(repairs, entry, mates, now, seed=at))
+    first, later = tries[:SOURCE_AFTER_TRIES], tries[SOURCE_AFTER_TRIES:]
+    assert all(key(1) not in chosen for chosen in first)
+    assert 0 < later.count([key(1)]) < len(later)
 
 
 def test_the_source_is_asked_at_once_when_nobody_else_has_it() -> None:
@@ -93,7 +99,7 @@ def test_who_only_claims_to_be_the_source_does_not_hide_the_true_one() -> None:
     repairs, entry = Repairs(), Entry(7, 0.0)
     claimers = [having(1, source=True), having(2, source=True)]
     assert asked(repairs, entry, claimers) == [key(1)]
-    assert asked(repairs, entry, claimers, LATE_S + AGAIN_S) == [key(2)]
+    assert asked(repairs, entry, claimers, LATE_S + AGAIN_S[1]) == [key(2)]
 
 
 def test_the_search_ends_after_so_many_tries() -> None:
@@ -101,7 +107,7 @@ def test_the_search_ends_after_so_many_tries() -> None:
     now = LATE_S
     for _ in range(TRIES_MAX):
         assert asked(repairs, entry, [having(1, at_s=now)], now)
-        now += AGAIN_S
+        now += AGAIN_S[1]
     assert repairs.due([entry], now + 9) == []
 
 
