@@ -14,9 +14,6 @@ RELAY, CONTRIBUTOR, RECEIVER = 0, 2, 4
 SPARE = 1
 """Added to the rank of a stripe that a child could do without."""
 
-NOBODY = 0xFF
-"""The rank that is announced when nobody has to make way."""
-
 GRACE_S = 1.5
 """A child that has to make way is fed for so long while it finds another parent."""
 
