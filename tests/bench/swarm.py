@@ -2,8 +2,9 @@
 
 A source signs random pieces at the given bitrate; every viewer notes when each piece is whole. Half-way some viewers
 are killed with SIGKILL. Printed: delay from signing to completion, what arrived in time, the source's upload as a
-multiple of the payload, CPU and memory; and beside it, as the baseline of the same run, what the same bytes cost over
-plain TCP on loopback from one source to all viewers. The last line is one JSON object.
+multiple of the payload, CPU and memory; and as the baseline of the same run the same pieces from one server to all
+viewers over plain TCP, which has no coding, no signatures, no encryption, no peers, and a server that pays for all of
+it. The last line is one JSON object.
 """
 
 import argparse
@@ -33,6 +34,7 @@ SETTLE_S = 4.0
 
 TAIL_S = 2.5
 KEY_EVERY = 5
+BASELINE_S = 5.0
 
 
 def _node(identity: Identity) -> Node:
@@ -126,6 +128,47 @@ def _finish(figures: dict[str, object]) -> None:
     print(json.dumps(figures), flush=True)
 
 
+async def _plain_tcp(viewers: int, bitrate_bps: int) -> tuple[float, float]:
+    """The baseline: the same pieces from one server to all viewers. Cores used, and 99th percentile of the delay."""
+    size, sent_s, delays_s = int(bitrate_bps * PIECE_S / 8), {}, []
+    pieces = int(BASELINE_S / PIECE_S)
+    writers: list[asyncio.StreamWriter] = []
+    complete = asyncio.Event()
+
+    def welcome(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers.append(writer)
+        if len(writers) == viewers:
+            complete.set()
+
+    server = await asyncio.start_server(welcome, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+
+    async def view() -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=4 * size)
+        for number in range(pieces):
+            await reader.readexactly(size)
+            delays_s.append(time.monotonic() - sent_s[number])
+        writer.close()
+        await writer.wait_closed()
+
+    tasks = [asyncio.create_task(view()) for _ in range(viewers)]
+    await complete.wait()
+    cpu_s = time.process_time()
+    for number in range(pieces):
+        payload, sent_s[number] = os.urandom(size), time.monotonic()
+        for writer in writers:
+            writer.write(payload)
+        await asyncio.sleep(PIECE_S)
+    await asyncio.gather(*tasks)
+    cpu_s = time.process_time() - cpu_s
+    for writer in writers:
+        writer.close()
+        await writer.wait_closed()
+    server.close()
+    await server.wait_closed()
+    return cpu_s / BASELINE_S, _at(sorted(delays_s), 0.99)
+
+
 async def _spawn(role: str, *words: str) -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(
         sys.executable, "-m", "tests.bench.swarm", "--role", role, *words,
@@ -141,6 +184,7 @@ async def _end(process: asyncio.subprocess.Process) -> dict[str, object]:
 
 
 async def _run(options: argparse.Namespace) -> None:
+    baseline = await _plain_tcp(options.viewers, options.bitrate)
     coding = ("--bitrate", str(options.bitrate), "--k", str(options.k), "--n", str(options.n))
     source = await _spawn("source", *coding)
     assert source.stdout is not None
@@ -163,7 +207,7 @@ async def _run(options: argparse.Namespace) -> None:
         await victim.wait()
     await asyncio.sleep(options.seconds / 2)
     viewers = [await _end(group) for group in groups[options.kill :]]
-    _report(options, joined_s + SETTLE_S, killed_s, await _end(source), viewers)
+    _report(options, joined_s + SETTLE_S, killed_s, await _end(source), viewers, baseline)
 
 
 def _report(
@@ -172,6 +216,7 @@ def _report(
     killed_s: float,
     source: dict[str, object],
     viewers: list[dict[str, object]],
+    baseline: tuple[float, float],
 ) -> None:
     signed = {int(number): at for number, at in source["signed"].items()}  # type: ignore[attr-defined]
     until_s = max(signed.values()) - TAIL_S
@@ -199,6 +244,9 @@ def _report(
         "cpu_cores": cpu_s / span_s,
         "cpu_per_node_pct": 100 * cpu_s / span_s / max(1, len(whole) + 1),
         "rss_per_node_mb": rss_mb / max(1, len(whole)),
+        "tcp_cpu_cores": baseline[0],
+        "tcp_delay_p99_s": baseline[1],
+        "cpu_to_tcp": cpu_s / span_s / baseline[0],
         "source_multiple": source["bytes_out"] / source["payload_bytes"],  # type: ignore[operator]
     }
     for name, value in figures.items():
@@ -210,8 +258,8 @@ def _at(ordered: list[float], share: float) -> float:
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else float("nan")
 
 
-def _within(values: list[float], limit_s: float) -> float:
-    return sum(value <= limit_s for value in values) / max(1, len(values))
+def _within(values: list[float], limit_s: float) -> float | None:
+    return sum(value <= limit_s for value in values) / len(values) if values else None
 
 
 def main() -> None:
