@@ -27,7 +27,7 @@ def line(demo: Demo) -> str:
     """The same in one line."""
     running = sum(child.exit_code is None for child in demo.relays)
     if demo.stream is None:
-        return f"{running} relays, the gateway does not answer yet"
+        return f"{running} relays; asking the gateway how it goes"
     stream = demo.stream
     sent = demo.broadcaster.report.bytes_out if demo.broadcaster and demo.broadcaster.report else 0
     return (

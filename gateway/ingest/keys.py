@@ -121,7 +121,9 @@ class IngestKeys:
             try:
                 _write(self._path, entries)
             except OSError as error:
-                raise KeyFileBroken(f"{error.strerror}: {self._path}. Nothing was changed.") from error
+                raise KeyFileBroken(
+                    f"{error.strerror}: {self._path}. Nothing was changed: make room or give rights there, then try again."
+                ) from error
         self._entries = entries
 
 

@@ -120,7 +120,7 @@ def test_the_view_of_a_demonstration_that_has_not_begun() -> None:
         console = new_console()
         with console.capture() as shown:
             console.print(table(demo))
-        assert "does not answer yet" in line(demo)
+        assert "asking the gateway" in line(demo)
         return shown.get()
 
     assert "http://localhost:8080" in asyncio.run(show())
