@@ -122,7 +122,7 @@ class IngestKeys:
                 _write(self._path, entries)
             except OSError as error:
                 raise KeyFileBroken(
-                    f"{error.strerror}: {self._path}. Nothing was changed: make room or give rights there, then try again."
+                    f"{error.strerror}: {self._path}. Nothing was changed; make room or give rights, then try again."
                 ) from error
         self._entries = entries
 
