@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from swarm import adverts, clock, colours, wire
 from swarm.circle import Circle
-from swarm.errors import LocalError, MalformedMessage
+from swarm.errors import LocalError
 from swarm.events import Dial, ManifestReady, Unreachable
 from swarm.gathering import Gathering
 from swarm.herald import Herald
@@ -269,11 +269,14 @@ class Membership:
             self._adopt(manifest, message.data, now)
 
     def _adopt(self, manifest: Manifest, data: bytes, now: float) -> None:
-        """Take over a newer manifest, ours or a verified one, and pass it on."""
+        """Take over a newer manifest, ours or a verified one, and pass it on.
+
+        One without our rendition is left alone: that is the source's doing, not the mate's who passed it on.
+        """
         circle = self.circle
         rendition = next((r for r in manifest.renditions if r.number == circle.rendition), None)
         if rendition is None:
-            raise MalformedMessage("the manifest does not have the rendition of this swarm")
+            return
         circle.manifest, circle.manifest_data = manifest, data
         if circle.describe(rendition):
             self.intake.lay(circle.n)

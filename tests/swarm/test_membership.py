@@ -109,6 +109,15 @@ def test_a_forged_manifest_bans() -> None:
     assert stage.meet(actor(1)) in stage.closed
 
 
+def test_a_manifest_without_our_rendition_is_left_alone_and_its_bringer_too() -> None:
+    stage = Stage()
+    stage.watch()
+    link = stage.befriend(1, manifest())
+    stage.say(link, manifest(epoch=2, number=5))
+    assert link not in stage.closed
+    assert epochs(stage) == [(1, 1)]
+
+
 def test_a_source_takes_no_manifest_of_its_stream_from_others() -> None:
     stage = Stage()
     stage.go_on_air(epoch=2)
