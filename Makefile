@@ -13,7 +13,7 @@ export SEEDCAST_NO_SKIP := 1
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test check lint types fix unit e2e sim bench bench-swarm test-tools clean
+.PHONY: help setup run demo test check lint types fix unit e2e sim bench bench-swarm bench-relay bench-fuzz test-tools clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,8 +54,15 @@ sim: $(VENV)/.run ## simulate a swarm on a virtual clock: make sim ARGS="--help"
 bench: $(VENV)/.test test-tools ## measure the demonstration in a real browser; the last line is JSON
 	@exec $(BIN)/python -m tests.bench.demo $(ARGS)
 
-bench-swarm: $(VENV)/.run ## measure many real nodes on this machine
-	@exec $(BIN)/python -m tests.bench.swarm $(ARGS)
+bench-swarm: $(VENV)/.run ## measure real nodes on this machine: make bench-swarm VIEWERS=350
+	@exec $(BIN)/python -m tests.bench.swarm $(if $(VIEWERS),--viewers $(VIEWERS)) \
+		$(if $(BITRATE),--bitrate $(BITRATE)) $(if $(SECONDS),--seconds $(SECONDS)) $(ARGS)
+
+bench-relay: $(VENV)/.run ## measure what one viewer costs that relays; the last line is JSON
+	@exec $(BIN)/python -m tests.bench.relay $(ARGS)
+
+bench-fuzz: $(VENV)/.run ## send ten million messages of every kind to one node; the last line is JSON
+	@exec $(BIN)/python -m tests.bench.fuzz $(ARGS)
 
 clean: ## remove the virtual environment and everything that was built
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -119,7 +119,7 @@ def web_app(gateway: Gateway) -> FastAPI:
     problems.install(app)
     app.add_middleware(AudienceCounter, audience=gateway.audience)
     app.add_middleware(Origins, allowed_hosts=_host_names(gateway.settings))
-    app.include_router(api_router(gateway.channels, gateway.audience))
+    app.include_router(api_router(gateway.channels, gateway.audience, gateway.membership.uplink_report))
     app.include_router(hls_router(gateway.channels.watch))
     app.include_router(ingest_router(gateway.desk))
     app.include_router(web_router())

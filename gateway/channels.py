@@ -22,7 +22,7 @@ from gateway.media.errors import MediaError
 from gateway.media.payload import unpack
 from gateway.membership import RENDITION, Hear
 from gateway.problems import Problem
-from swarm.events import ManifestReady, News, PieceLost, PieceReady, Unreachable
+from swarm.events import Equivocation, ManifestReady, News, PieceLost, PieceReady, Unreachable
 from swarm.link import PEERS_MAX, Link, format_link, stream_name
 from swarm.manifest import Manifest
 from swarm.status import StreamStatus
@@ -71,6 +71,7 @@ class Channel:
         self.is_local = is_local
         self.window = LiveWindow(window_s)
         self.pieces_broken = 0
+        self._equivocations = 0
         self._swarm = swarm
         self._window_s = window_s
         self._clock = clock
@@ -161,6 +162,8 @@ class Channel:
             case Unreachable():
                 self._unreachable = True
                 logger.warning("%s: none of %d peers can be reached", self.name, news.tried)
+            case Equivocation():
+                self._tell_of_equivocation(news)
 
     def set_description(self, epoch: int, description: MediaDescription) -> None:
         """An epoch's media, or a correction of it."""
@@ -198,6 +201,17 @@ class Channel:
             self.set_description(manifest.epoch, MediaDescription.from_bytes(rendition.media))
         except MediaError as error:
             logger.warning("%s: its description cannot be used: %s", self.name, error)
+
+    def _tell_of_equivocation(self, news: Equivocation) -> None:
+        """The broadcaster's key signed two pieces of one number; both headers prove it. Logged ever more rarely."""
+        self._equivocations += 1
+        if self._equivocations.bit_count() == 1:
+            first, second = (header.hex() for header in news.headers)
+            logger.warning(
+                "%s: its broadcaster signed piece %d twice (%d such pieces so far), or two broadcasters use its key; "
+                "the proof: %s %s",
+                self.name, news.number, self._equivocations, first, second,
+            )  # fmt: skip
 
     def _count_broken(self, number: int, error: MediaError) -> None:
         """Signed by the broadcaster and still no media: its fault, not a peer's. Logged ever more rarely."""

@@ -47,6 +47,18 @@ Config = Annotated[
 Host = Annotated[str | None, typer.Option(help="Address of the web side; 0.0.0.0 opens it to the network.")]
 WebPort = Annotated[int | None, typer.Option(help="TCP port of the web side; 0 takes any free one.", min=0, max=65535)]
 LogLevel = Annotated[str | None, typer.Option(help="debug, info, warning or error.", metavar="LEVEL")]
+UploadCap = Annotated[
+    str | None, typer.Option("--upload-cap", help="Most to send to peers, in bit/s: 2M, 800k.", metavar="RATE")
+]
+MonthlyBudget = Annotated[
+    str | None,
+    typer.Option(
+        "--monthly-budget", help="Most to send to peers in a calendar month, in bytes: 100G.", metavar="BYTES"
+    ),
+]
+DownloadOnly = Annotated[
+    bool | None, typer.Option("--download-only/--no-download-only", help="Send nothing to peers.", show_default=False)
+]
 StreamLink = Annotated[str, typer.Argument(help="The stream's link: seedcast:...", metavar="LINK", show_default=False)]
 AsJson = Annotated[bool, typer.Option("--json", help="Print a report as one JSON object a second.")]
 WithParent = Annotated[bool, typer.Option("--with-parent", hidden=True, help="End when standard input ends.")]
@@ -60,12 +72,24 @@ def gateway(
     link: Annotated[
         list[str] | None, typer.Option(help="A stream to know from the start; may be repeated.", metavar="LINK")
     ] = None,
+    upload_cap: UploadCap = None,
+    monthly_budget: MonthlyBudget = None,
+    download_only: DownloadOnly = None,
     config: Config = None,
     log_level: LogLevel = None,
     with_parent: WithParent = False,
 ) -> None:
     """Run the gateway: the start page, HLS for any player, and the ingest for broadcasters."""
-    settings = _settings(config, host=host, port=port, log_level=log_level, links=tuple(link) if link else None)
+    settings = _settings(
+        config,
+        host=host,
+        port=port,
+        log_level=log_level,
+        links=tuple(link) if link else None,
+        upload_limit_bps=upload_cap,
+        upload_budget_bytes=monthly_budget,
+        download_only=download_only,
+    )
     run(run_gateway(settings, with_parent=with_parent, console=new_console()))
 
 
@@ -75,11 +99,21 @@ def watch(
     *,
     player: Annotated[Player, typer.Option(help="What shows it; print only prints the URL.")] = Player.BROWSER,
     port: WebPort = None,
+    upload_cap: UploadCap = None,
+    monthly_budget: MonthlyBudget = None,
+    download_only: DownloadOnly = None,
     config: Config = None,
     log_level: LogLevel = "warning",
 ) -> None:
     """Open a stream in a player, through the gateway that runs here already, or one of its own."""
-    settings = _settings(config, port=port, log_level=log_level)
+    settings = _settings(
+        config,
+        port=port,
+        log_level=log_level,
+        upload_limit_bps=upload_cap,
+        upload_budget_bytes=monthly_budget,
+        download_only=download_only,
+    )
     run(run_watch(settings, _link(link), player, new_console()))
 
 
@@ -99,12 +133,16 @@ def broadcast(
         bool, typer.Option("--new-key", help="A new stream each time, rather than the same link for the same title.")
     ] = False,
     as_json: AsJson = False,
+    upload_cap: UploadCap = None,
+    monthly_budget: MonthlyBudget = None,
     config: Config = None,
     log_level: LogLevel = "warning",
     with_parent: WithParent = False,
 ) -> None:
     """Put a video on the air, and print the link that others watch it by."""
-    settings = _settings(config, port=port, log_level=log_level)
+    settings = _settings(
+        config, port=port, log_level=log_level, upload_limit_bps=upload_cap, upload_budget_bytes=monthly_budget
+    )
     programme = Programme(source=source, title=title, loop=loop, new_key=new_key)
     run(run_broadcast(settings, programme, as_json=as_json, with_parent=with_parent, console=new_console()))
 
@@ -114,12 +152,14 @@ def relay(
     link: StreamLink,
     *,
     as_json: AsJson = False,
+    upload_cap: UploadCap = None,
+    monthly_budget: MonthlyBudget = None,
     config: Config = None,
     log_level: LogLevel = "warning",
     with_parent: WithParent = False,
 ) -> None:
     """Help a stream with this machine's upload, without watching it."""
-    settings = _settings(config, log_level=log_level)
+    settings = _settings(config, log_level=log_level, upload_limit_bps=upload_cap, upload_budget_bytes=monthly_budget)
     run(run_relay(settings, _link(link), as_json=as_json, with_parent=with_parent, console=new_console()))
 
 

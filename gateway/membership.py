@@ -6,17 +6,21 @@ import random
 import socket
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
 from typing import Protocol, TypeVar
 
 from gateway.errors import CannotStart
 from gateway.settings import Settings
+from gateway.uplink_keeper import UplinkKeeper, UplinkReport
+from gateway.upload_budget import UploadLimit
 from swarm.drivers.quic import QuicDriver
 from swarm.events import News
 from swarm.identity import Identity
 from swarm.link import Link
 from swarm.manifest import RenditionInfo
 from swarm.node import Node
-from swarm.status import StreamStatus
+from swarm.status import StreamStatus, UplinkStatus
 from swarm.units import Address, StreamId
 
 T = TypeVar("T")
@@ -45,9 +49,13 @@ OpenDriver = Callable[[Hear], Driver]
 class Membership:
     """Joins, leaves and feeds swarms. Hands each stream's news to the one who joined it."""
 
-    def __init__(self, open_driver: OpenDriver, advertised: Callable[[int], tuple[Address, ...]]) -> None:
+    def __init__(
+        self, open_driver: OpenDriver, advertised: Callable[[int], tuple[Address, ...]], keeper: UplinkKeeper
+    ) -> None:
         self._open_driver = open_driver
         self._advertised = advertised
+        self._keeper = keeper
+        self._keeping: asyncio.Task[None] | None = None
         self._driver: Driver | None = None
         self._listeners: dict[StreamId, Hear] = {}
         self.addresses: tuple[Address, ...] = ()
@@ -62,9 +70,11 @@ class Membership:
             raise CannotStart(_explain(error)) from error
         self._driver = driver
         self.addresses = self._advertised(bound.port) or reachable_addresses(bound)
+        self._keeping = asyncio.create_task(self._keeper.keep(self), name="uplink keeper")
 
     async def stop(self) -> None:
         """Say good-bye to all neighbours and close. May be called without a start."""
+        await self._stop_keeping()
         driver, self._driver = self._driver, None
         self._listeners.clear()
         if driver is not None:
@@ -83,6 +93,19 @@ class Membership:
     def status(self, stream: StreamId) -> StreamStatus | None:
         """The swarm as seen from here; None when this node is not in it."""
         return self._run(lambda node, _: node.status(stream, RENDITION)) if self._driver is not None else None
+
+    def uplink_status(self) -> UplinkStatus | None:
+        """The line towards the peers; None before the start and after the stop."""
+        return self._run(lambda node, _: node.uplink_status()) if self._driver is not None else None
+
+    def limit_upload(self, limit: UploadLimit) -> None:
+        """Change what may be sent to peers from now on."""
+        self._run(lambda node, _: node.limit_upload(cap_bps=limit.cap_bps, paused=limit.paused))
+
+    def uplink_report(self) -> UplinkReport | None:
+        """The line and this month's bytes; None before the start and after the stop."""
+        status = self.uplink_status()
+        return self._keeper.report(status) if status is not None else None
 
     def broadcast(self, owner: Identity, *, title: str, epoch: int, rendition: RenditionInfo) -> None:
         """Put a stream on air, or a new epoch of it."""
@@ -105,6 +128,16 @@ class Membership:
             )
         )
 
+    async def _stop_keeping(self) -> None:
+        task, self._keeping = self._keeping, None
+        if task is None:
+            return
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+        self._keeper.look(self)
+        await asyncio.to_thread(self._keeper.write)
+
     def _hear(self, news: News) -> None:
         listener = self._listeners.get(news.stream)
         if listener is not None:
@@ -118,18 +151,22 @@ class Membership:
 def quic_membership(settings: Settings, identity: Identity) -> Membership:
     """A membership over QUIC, as the peer with this identity."""
 
+    keeper = UplinkKeeper(
+        settings.data_dir, cap_bps=float(settings.upload_limit_bps), budget_bytes=settings.upload_budget_bytes
+    )
+
     def open_driver(hear: Hear) -> Driver:
         now = asyncio.get_running_loop().time()
         node = Node(
             identity=identity,
-            settings=settings.node_settings(),
+            settings=replace(settings.node_settings(), uplink_guess_bps=keeper.guess_bps),
             rng=random.Random(),
             wall_offset_s=time.time() - now,
             now=now,
         )
         return QuicDriver(node, identity, hear, host=settings.swarm_host, port=settings.swarm_port)
 
-    return Membership(open_driver, settings.advertised)
+    return Membership(open_driver, settings.advertised, keeper)
 
 
 def reachable_addresses(bound: Address) -> tuple[Address, ...]:

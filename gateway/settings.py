@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import platformdirs
-from pydantic import Field, ValidationError, field_validator
+from pydantic import BeforeValidator, Field, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -27,6 +27,22 @@ SYSTEM_FILE = Path("/etc/seedcast/gateway.toml")
 
 Words = Annotated[tuple[str, ...], NoDecode]
 """A list in the file; words parted by commas in an environment variable."""
+
+UNITS = {"k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
+
+
+def parse_quantity(value: object) -> object:
+    """``2M`` is two million: k, M, G and T after a number. Raises ValueError."""
+    if not isinstance(value, str) or value[-1:] not in UNITS:
+        return value
+    try:
+        return round(float(value[:-1]) * UNITS[value[-1]])
+    except (ValueError, OverflowError):
+        raise ValueError(f"{value}: a number, or one with k, M, G or T after it, such as 2M") from None
+
+
+Quantity = Annotated[int, BeforeValidator(parse_quantity), Field(ge=0, le=10**15)]
+"""A number of bits or bytes, or a text such as "2M"."""
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 EncoderPreset = Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow"]
@@ -55,7 +71,8 @@ class Settings(BaseSettings):
     swarm_host: str = "0.0.0.0"  # noqa: S104 - peers come from elsewhere; the web side stays on loopback
     swarm_port: Port = 0
     advertise: Words = ()
-    upload_limit_bps: Annotated[int, Field(ge=0)] = 0
+    upload_limit_bps: Quantity = 0
+    upload_budget_bytes: Quantity = 0
     download_only: bool = False
     source_multiple: Annotated[float, Field(ge=1.4, le=100)] = 3.0
 

@@ -23,35 +23,34 @@ def chain(parent: PeerId, above: tuple[bytes, ...]) -> tuple[bytes, ...]:
     return (short(parent), *above)[:ANCESTORS_MAX]
 
 
-def leads(
-    stripe: Stripe,
-    mates: Iterable[Mate],
-    *,
-    rank: int,
-    me: PeerId,
-    feeding: dict[PeerId, int],
-    piece_s: float,
-    now: float,
-) -> list[Lead]:
-    """The mates that could feed me ``stripe`` now.
-
-    ``rank`` is the one that I would ask with; ``feeding`` counts the stripes that each mate feeds me already.
-    A lead has a fresh advert, a delay, a place for my rank, and does not descend from me.
-    """
-    found = []
-    mine = short(me)
+def by_stripe(mates: Iterable[Mate], now: float) -> dict[Stripe, list[Mate]]:
+    """The mates with a fresh advert that relay each stripe and are fed there."""
+    found: dict[Stripe, list[Mate]] = {}
     for mate in mates:
-        offer = mate.offers.get(stripe)
-        if offer is None or not mate.fresh(now) or not _has_place(offer, rank) or mine in offer.ancestors:
-            continue
-        crowding = 0.0 if mate.is_source else CROWDING_S * feeding.get(mate.peer.key, 0)
-        score = offer.delay_ms / 1e3 + mate.peer.rtt_s / 2 + piece_s / 4 + crowding
-        found.append(Lead(mate.peer.key, score))
+        if mate.fresh(now):
+            for stripe, offer in mate.offers.items():
+                if offer.delay_ms != DELAY_UNKNOWN_MS:
+                    found.setdefault(stripe, []).append(mate)
     return found
 
 
-def _has_place(offer: Offer, rank: int) -> bool:
-    return offer.delay_ms != DELAY_UNKNOWN_MS and (offer.free > 0 or offer.lowest_rank > rank)
+def leads(
+    stripe: Stripe, relays: Iterable[Mate], *, rank: int, me: PeerId, feeding: dict[PeerId, int], piece_s: float
+) -> list[Lead]:
+    """Those of the ``relays`` of a stripe that could feed me.
+
+    ``rank`` is the one that I would ask with; ``feeding`` counts the stripes that each mate feeds me already.
+    A lead has a place for my rank, and does not descend from me.
+    """
+    found = []
+    mine = short(me)
+    for mate in relays:
+        offer = mate.offers[stripe]
+        if (offer.free > 0 or offer.lowest_rank > rank) and mine not in offer.ancestors:
+            crowding = 0.0 if mate.is_source else CROWDING_S * feeding.get(mate.peer.key, 0)
+            score = offer.delay_ms / 1e3 + mate.peer.rtt_s / 2 + piece_s / 4 + crowding
+            found.append(Lead(mate.peer.key, score, vacant=offer.free > 0))
+    return found
 
 
 def relays_known(stripes: int, mates: Iterable[Mate], now: float) -> list[int]:

@@ -10,10 +10,12 @@ from swarm.manifest import Manifest, RenditionInfo
 from swarm.merkle import NODE_BYTES, depth
 from swarm.peers import Mate
 from swarm.pieces import HEADER_BYTES, PieceHeader, swarm_tag
+from swarm.reading import Reader
 from swarm.settings import NodeSettings
+from swarm.standing import Standing
 from swarm.units import PeerId, StreamId
 from swarm.uplink import Uplink
-from swarm.window import Verify, Window
+from swarm.window import Window
 from swarm.wire import Contact, Message, encode
 
 PACKET_OVERHEAD = 1.04
@@ -34,7 +36,7 @@ class Circle:
         uplink: Uplink,
         rng: Random,
         wall_offset_s: float,
-        verify: Verify,
+        reader: Reader,
         out: list[Output],
     ) -> None:
         self.stream = stream
@@ -45,14 +47,16 @@ class Circle:
         self.settings = settings
         self.uplink = uplink
         self.rng = rng
-        self.window = Window(stream, self.tag, verify)
+        self.window = Window(stream, self.tag, reader)
         self.mates: dict[PeerId, Mate] = {}
+        self.standing = Standing()
         self.manifest: Manifest | None = None
         self.manifest_data = b""
         self.k = 0
         self.n = 0
         self.piece_s = 0.2
         self.bitrate_bps = 0.0
+        self.slots = 0
         self.clock_offset_us = 0
         self.clock_depth = 0 if owner else DEPTH_UNKNOWN
         self._wall_offset_s = wall_offset_s
@@ -65,6 +69,11 @@ class Circle:
     @property
     def manifest_version(self) -> tuple[int, int]:
         return (self.manifest.epoch, self.manifest.revision) if self.manifest else (0, 0)
+
+    @property
+    def sources(self) -> tuple[PeerId, ...]:
+        """The peers that the stream's key names as its sources; none before the manifest is known."""
+        return self.manifest.sources if self.manifest else ()
 
     @property
     def stripe_bps(self) -> float:
@@ -109,4 +118,4 @@ class Circle:
         self._out.append(output)
 
     def contacts(self, keys: Iterable[PeerId]) -> tuple[Contact, ...]:
-        return tuple(self.mates[key].peer.contact for key in keys if key in self.mates)
+        return tuple(self.mates[key].contact for key in keys if key in self.mates)

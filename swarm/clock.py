@@ -10,7 +10,7 @@ from statistics import median_low
 from swarm.peers import Mate, Peer
 from swarm.wire import Pong
 
-PING_EVERY_S = 5.0
+PING_EVERY_S = 15.0
 DEPTH_UNKNOWN = 0xFF
 RTT_TRUSTED_S = 2.0
 

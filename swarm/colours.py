@@ -1,6 +1,6 @@
 """Which stripes a peer relays: few, chosen at random, the ones that its neighbours relay least first."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from random import Random
 
 from swarm.units import Stripe
@@ -14,15 +14,18 @@ def wanted(slots: int) -> int:
     return min(COLOURS_MAX, -(-slots // CHILDREN_PER_COLOUR))
 
 
-def choose(have: Sequence[Stripe], relays: Sequence[int], count: int, rng: Random) -> tuple[Stripe, ...]:
+def choose(
+    have: Sequence[Stripe], relays: Sequence[int], count: int, rng: Random, offered: Collection[Stripe]
+) -> tuple[Stripe, ...]:
     """The colours after growing to ``count``; ``relays[i]`` neighbours are known to relay stripe i.
 
-    A colour is kept for good: children hang on it.
+    ``offered`` stripes, on which somebody could feed me, go before all others. A colour is kept as long as it is
+    fed: children hang on it.
     """
     colours = list(have)
     others = [Stripe(i) for i in range(len(relays)) if i not in have]
     rng.shuffle(others)
-    others.sort(key=lambda stripe: relays[stripe])
+    others.sort(key=lambda stripe: (stripe not in offered, relays[stripe]))
     colours += others[: max(0, count - len(colours))]
     return tuple(sorted(colours))
 

@@ -5,6 +5,7 @@ SwarmError
         LinkError           a link that cannot be read; the text says what is wrong with it
     RemoteError             a peer broke the protocol: counted, the link closed, never leaves the node
         MalformedMessage    bytes that are no message
+        Flooding            far more messages of one kind than any honest peer sends, for long
         ProofError          a signature or a hash that does not hold: the only ground for a ban
 """
 
@@ -31,3 +32,7 @@ class MalformedMessage(RemoteError):
 
 class ProofError(RemoteError):
     """A signature or a Merkle path that does not hold."""
+
+
+class Flooding(RemoteError):
+    """A peer sends far more of one kind of message than the protocol has use for."""

@@ -14,9 +14,10 @@ class Urgency(IntEnum):
     """Order in which a link's queue is emptied; the lower goes first."""
 
     CONTROL = 0
-    STRIPE = 1
-    CATCH_UP = 2
-    REPAIR = 3
+    TRUNK = 1
+    STRIPE = 2
+    CATCH_UP = 3
+    REPAIR = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,13 +37,17 @@ class LinkInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinkStats:
-    """A link as the driver sees it: seconds and bytes, counted since the link came up."""
+    """A link as the driver sees it: seconds and bytes, counted since the link came up.
+
+    ``rtt_min_s`` is the smallest round trip that the link has shown; 0 while it is unknown.
+    """
 
     rtt_s: float
     queued_bytes: int
     sent_bytes: int
     received_bytes: int
     dropped_bytes: int
+    rtt_min_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +118,19 @@ class Unreachable:
     tried: int
 
 
-News = PieceReady | PieceLost | ManifestReady | Unreachable
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Equivocation:
+    """The source has signed two different pieces under one number: told once a piece, and not without end.
+
+    ``headers`` are both signed headers, the one that this node goes on with first; ``swarm.evidence`` checks them.
+    """
+
+    stream: StreamId
+    rendition: int
+    number: int
+    headers: tuple[bytes, bytes]
+
+
+News = PieceReady | PieceLost | ManifestReady | Unreachable | Equivocation
 Order = Dial | Send | Close
 Output = News | Order

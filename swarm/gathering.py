@@ -2,7 +2,7 @@
 
 from swarm import wire
 from swarm.circle import Circle
-from swarm.events import PieceLost, PieceReady
+from swarm.events import Equivocation, PieceLost, PieceReady
 from swarm.intake import STARVED_S, Intake
 from swarm.outgo import Outgo
 from swarm.peers import Mate
@@ -29,20 +29,25 @@ class Gathering:
         self.payload_bytes = 0
         self.ready = 0
         self.lost = 0
+        self.blocks = 0
         self.duplicates = 0
+        self.surplus = 0
         self.delay_s: float | None = None
 
     def receive(self, mate: Mate, data: bytes, now: float) -> None:
         """A block message. Raises RemoteError when it does not hold."""
         mate.bytes_in += len(data)
-        mate.heard_at_s = now
+        mate.heard(now)
         verdict, entry, index = self._circle.window.admit(data, now)
         if entry is None:
+            self._report_equivocations()
             return
         self._intake.arrived(mate, entry, index, now)
         if verdict is Verdict.DUPLICATE:
             self.duplicates += 1
             return
+        self.blocks += 1
+        self.surplus += verdict is Verdict.NEW and entry.payload is not None
         self._intake.last_block_s = now
         self._outgo.forward(entry, index, mate.peer.key, now)
         if verdict is Verdict.COMPLETED:
@@ -69,10 +74,9 @@ class Gathering:
         if self._starving(now):
             circle.window.expect_next(now)
             self._intake.last_block_s = now - STARVED_S / 2
-        due = self._repairs.due(circle.window.entries(), now)
-        suspects = self._intake.suspects(now) if due else set()
+        due = self._repairs.due(circle.window.incomplete(), now)
         for entry in due:
-            self._want(entry, suspects, now)
+            self._want(entry, self._intake.suspected, now)
         for entry in circle.window.give_up(now - circle.settings.give_up_s):
             self.lost += 1
             circle.order(PieceLost(stream=circle.stream, rendition=circle.rendition, number=entry.number))
@@ -82,13 +86,27 @@ class Gathering:
         self.ready += 1
         self.payload_bytes += len(payload)
 
-    def _want(self, entry: Entry, suspects: set[PeerId], now: float) -> None:
+    def _report_equivocations(self) -> None:
         circle = self._circle
-        missing = (entry.header.k if entry.header else circle.k) - len(entry.messages)
+        for number, headers in circle.window.take_evidence():
+            circle.order(
+                Equivocation(stream=circle.stream, rendition=circle.rendition, number=number, headers=headers)
+            )
+
+    def _want(self, entry: Entry, suspects: set[PeerId], now: float) -> None:
+        """Ask two at once, each for other blocks: together they are asked for one more than is missing."""
+        circle = self._circle
+        k, n = (entry.header.k, entry.header.n) if entry.header else (circle.k, circle.n)
+        missing = k - len(entry.messages)
+        lacking = [index for index in range(n) if not entry.held >> index & 1]
+        circle.rng.shuffle(lacking)
         mates = list(circle.mates.values())
-        count = min(ASKED_AT_ONCE, missing)
-        for mate in self._repairs.ask(entry, mates, suspects, count=count, rng=circle.rng, now=now):
-            circle.say(mate, wire.Want(tag=circle.tag, number=entry.number, held=entry.held, count=missing))
+        asked = self._repairs.ask(entry, mates, suspects, count=min(ASKED_AT_ONCE, missing), rng=circle.rng, now=now)
+        each = missing if len(asked) == 1 else missing // 2 + 1
+        for at, mate in enumerate(asked):
+            mine = sum(1 << index for index in lacking[at :: len(asked)])
+            want = wire.Want(tag=circle.tag, number=entry.number, held=~mine & (1 << n) - 1, count=each)
+            circle.say(mate, want)
 
     def _starving(self, now: float) -> bool:
         """Nothing comes, and some neighbour tells of newer pieces."""

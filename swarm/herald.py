@@ -2,17 +2,21 @@
 
 from swarm import wire
 from swarm.circle import Circle
+from swarm.events import Urgency
 from swarm.intake import Intake
 from swarm.outgo import Outgo
 from swarm.peers import Mate
 from swarm.units import Stripe
 
-ADVERT_EVERY_S = 1.0
-ADVERT_SOON_S = 0.25
-"""A change that matters is told at once, but not more often than this."""
+ADVERT_EVERY_S = (1.0, 3.0)
+"""To those whom I feed or who feed me, and to the others."""
 
-EXCHANGE_EVERY_S = 10.0
-EXCHANGE_PEERS = 20
+ADVERT_SOON_S = (0.25, 1.5)
+"""A change that matters is told at once, but not more often than this, to the former and to the latter."""
+
+EXCHANGE_EVERY_S = 30.0
+EXCHANGE_PEERS = (20, 6)
+"""How many neighbours are named to another at meeting, and later."""
 
 UNKNOWN_MS = 0xFFFF
 LONGEST_MS = 0xFFFE
@@ -26,57 +30,69 @@ class Herald:
         self._intake = intake
         self._outgo = outgo
         self._since_s = now
-        self._due_s = now
-        self._last_s = float("-inf")
+        self._due_s = [now, now]
+        self._last_s = [float("-inf"), float("-inf")]
         self._exchange_s = now + EXCHANGE_EVERY_S
         self._announced: tuple[object, ...] = ()
 
     def soon(self, now: float) -> None:
         """Something changed that others decide by."""
-        self._due_s = min(self._due_s, max(now, self._last_s + ADVERT_SOON_S))
+        for circle, pause_s in enumerate(ADVERT_SOON_S):
+            self._due_s[circle] = min(self._due_s[circle], max(now, self._last_s[circle] + pause_s))
 
     def tick(self, lag_s: float | None, now: float) -> None:
-        """Advertise to all when it is time, or when the offers have changed; ``lag_s``: see ``tell``."""
+        """Advertise when it is time, or when the offers have changed; ``lag_s``: see ``tell``."""
         offers = self._offers()
         gist = tuple((o.stripe, o.free > 0, o.lowest_rank, o.ancestors) for o in offers)
         if gist != self._announced:
-            self.soon(now)
-        if now >= self._due_s:
             self._announced = gist
-            self._last_s, self._due_s = now, now + ADVERT_EVERY_S
-            for mate in self._circle.mates.values():
-                self._send(mate, offers, lag_s, now)
+            self.soon(now)
+        due = [now >= due_s for due_s in self._due_s]
+        if any(due):
+            self._advertise(due, offers, lag_s, now)
         if now >= self._exchange_s:
             self._exchange_s = now + EXCHANGE_EVERY_S
             for mate in self._circle.mates.values():
-                self.exchange(mate)
+                self._name_some(mate, EXCHANGE_PEERS[1])
+
+    def _advertise(self, due: list[bool], offers: tuple[wire.Offer, ...], lag_s: float | None, now: float) -> None:
+        """Send one advert to those for whom it is time: the near, with whom blocks are exchanged, and the far."""
+        for circle, is_due in enumerate(due):
+            if is_due:
+                self._last_s[circle], self._due_s[circle] = now, now + ADVERT_EVERY_S[circle]
+        data = wire.encode(self._advert(offers, lag_s, now))
+        near = self._intake.parents() | self._outgo.nursery.everybody()
+        for key, mate in self._circle.mates.items():
+            if due[key not in near]:
+                self._circle.pass_on(mate, data, Urgency.CONTROL, None)
 
     def tell(self, mate: Mate, lag_s: float | None, now: float) -> None:
         """Advertise to one; ``lag_s`` is how long after the capture pieces are whole here."""
-        self._send(mate, self._offers(), lag_s, now)
+        self._circle.say(mate, self._advert(self._offers(), lag_s, now))
 
     def exchange(self, mate: Mate) -> None:
-        """Name some of my other neighbours."""
+        """Name some of my other neighbours to a new one."""
+        self._name_some(mate, EXCHANGE_PEERS[0])
+
+    def _name_some(self, mate: Mate, most: int) -> None:
         circle = self._circle
-        others = [other.peer.contact for key, other in circle.mates.items() if key != mate.peer.key]
+        others = [other.contact for key, other in circle.mates.items() if key != mate.peer.key]
         if others:
-            chosen = circle.rng.sample(others, min(EXCHANGE_PEERS, len(others)))
+            chosen = circle.rng.sample(others, min(most, len(others)))
             circle.say(mate, wire.Peers(tag=circle.tag, contacts=tuple(chosen)))
 
-    def _send(self, mate: Mate, offers: tuple[wire.Offer, ...], lag_s: float | None, now: float) -> None:
+    def _advert(self, offers: tuple[wire.Offer, ...], lag_s: float | None, now: float) -> wire.Advert:
         circle = self._circle
-        message = wire.Advert(
+        return wire.Advert(
             tag=circle.tag,
-            source=circle.is_source,
             newest=circle.window.newest_complete,
-            lag_ms=_milliseconds(lag_s),
+            lag_ms=_milliseconds(lag_s) if self._outgo.lends else UNKNOWN_MS,
             uptime_s=min(0xFFFFFFFF, int(now - self._since_s)),
-            proven_slots=min(0xFFFF, self._outgo.nursery.used),
+            slots=min(0xFFFF, self._outgo.nursery.total),
             clock_depth=circle.clock_depth,
             clock_offset_us=circle.clock_offset_us,
             offers=offers,
         )
-        circle.say(mate, message)
 
     def _offers(self) -> tuple[wire.Offer, ...]:
         nursery = self._outgo.nursery

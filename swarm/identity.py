@@ -4,6 +4,7 @@ Domain separation is the caller's: every signed message starts with a context st
 signature made for one purpose proves nothing for another.
 """
 
+from functools import lru_cache
 from typing import Final
 
 from cryptography.exceptions import InvalidSignature
@@ -43,10 +44,15 @@ def verify(key: bytes, signature: bytes, message: bytes) -> bool:
     if len(key) != KEY_BYTES or len(signature) != SIGNATURE_BYTES or _is_weak(key):
         return False
     try:
-        Ed25519PublicKey.from_public_bytes(key).verify(signature, message)
+        _public_key(key).verify(signature, message)
     except (InvalidSignature, ValueError):
         return False
     return True
+
+
+@lru_cache(maxsize=256)
+def _public_key(key: bytes) -> Ed25519PublicKey:
+    return Ed25519PublicKey.from_public_bytes(key)
 
 
 def _is_weak(key: bytes) -> bool:

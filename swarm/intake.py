@@ -10,15 +10,22 @@ from swarm.stripes import Feed
 from swarm.units import PeerId, Stripe
 from swarm.window import Entry
 
-IMPROVE_EVERY_S = 4.0
-IMPROVE_RATIO = 0.8
+IMPROVE_EVERY_S = 3.0
+IMPROVE_RATIO = 0.85
+CLIMB_SHARE = 0.5
+"""So often it is one of my colours that is improved, on which children wait, else the slowest stripe."""
+
 IMPROVE_LEAST_S = 0.05
+CLIMB_LEAST_S = 0.03
 TRIM_EVERY_S = 1.0
 STARVED_S = 1.5
+HOPELESS_S = 3.0
+"""A colour that nobody has fed for so long is given up for another one."""
+
 CATCH_UP_PIECES = 8
 SUSPECT_OVERDUE_S = 0.15
-SUSPECT_SILENT_S = 1.6
-"""Who is overdue with a stripe, or has not even advertised for so long, may be dead: ask others first."""
+SUSPECT_SILENT_S = (1.6, 4.5)
+"""Who is overdue with a stripe, or, as a parent or as none, has not even advertised for so long, may be dead."""
 
 
 @dataclass(slots=True)
@@ -36,8 +43,17 @@ class Intake:
         self.feeds: list[Feed] = []
         self.colours: tuple[Stripe, ...] = ()
         self.last_block_s = float("-inf")
+        self.suspected: set[PeerId] = set()
+        self.lacking = 0
+        """The stripes that are needed and that no neighbour can give (bit i: stripe i)."""
+
+        self.climbing: tuple[wire.Contact, ...] = ()
+        """My parent's parent on the colour that I try to climb with: to be known, in order to be asked."""
+
         self._epoch = 0
-        self._suspected: set[PeerId] = set()
+        self._overdue: list[float] = []
+        self._relays: dict[Stripe, list[Mate]] | None = None
+        self._feeding: dict[PeerId, int] = {}
 
     def lay(self, n: int) -> None:
         """Start over with ``n`` stripes."""
@@ -54,8 +70,22 @@ class Intake:
         """On how many stripes a parent feeds me."""
         return sum(feed.parent is not None for feed in self.feeds)
 
+    def hopes(self, stripe: Stripe, now: float) -> bool:
+        """Whether a stripe is fed, or has not been sought in vain for long."""
+        since_s = self.feeds[stripe].hungry_since_s
+        return since_s is None or now - since_s < HOPELESS_S
+
     def stripes_from(self, key: PeerId) -> list[Stripe]:
         return [feed.stripe for feed in self.feeds if feed.parent == key]
+
+    def parents(self) -> set[PeerId]:
+        """Who feeds me, on whatever stripe."""
+        return {feed.parent for feed in self.feeds if feed.parent is not None}
+
+    def feeding(self, stripe: Stripe) -> tuple[PeerId, ...]:
+        """Who feeds me a stripe: one, or nobody."""
+        feed = self._feed(stripe)
+        return (feed.parent,) if feed is not None and feed.parent is not None else ()
 
     def ancestors(self, stripe: Stripe) -> tuple[bytes, ...]:
         """Who is above me on a stripe, nearest first."""
@@ -91,7 +121,7 @@ class Intake:
             self._circle.say(mate, wire.Unsubscribe(tag=self._circle.tag, stripe=message.stripe))
             return
         self._part(feed)
-        feed.accept(mate.peer.key, message.ancestors, now)
+        feed.accept(mate.peer.key, message.ancestors, message.above, now)
 
     def rejected(self, mate: Mate, message: wire.Reject, now: float) -> None:
         if (feed := self._feed(message.stripe)) is not None and feed.asked == mate.peer.key:
@@ -137,22 +167,14 @@ class Intake:
                 if adverts.short(self._circle.me) in offer.ancestors:
                     self._part(feed)
 
-    def suspects(self, now: float) -> set[PeerId]:
-        """The mates that may be dead, though their links are still up."""
-        mates = self._circle.mates.items()
-        found = {key for key, mate in mates if now - mate.heard_at_s > SUSPECT_SILENT_S}
-        for feed in self.feeds:
-            if feed.parent is not None and self._overdue_s(feed, now) > SUSPECT_OVERDUE_S:
-                found.add(feed.parent)
-        return found
-
     def tick(self, now: float) -> None:
         """Give up what is silent, then ask for what is missing."""
         if not self.feeds:
             return
-        self._suspected = self.suspects(now)
+        self._survey(now)
         for feed in self.feeds:
             self._watch(feed, now)
+        self.lacking = 0
         self._ask_for_missing(now)
         if now >= self._due.improve_s:
             self._due.improve_s = now + IMPROVE_EVERY_S * self._circle.rng.uniform(0.8, 1.2)
@@ -160,6 +182,27 @@ class Intake:
         if now >= self._due.trim_s:
             self._due.trim_s = now + TRIM_EVERY_S
             self._drop_surplus()
+
+    def _survey(self, now: float) -> None:
+        """Look once at all mates and feeds: who feeds me, who is overdue, who may be dead though its link is up."""
+        mates = self._circle.mates
+        self._relays = None
+        starved_s = self._starved_s(now)
+        self._overdue = [self._overdue_s(feed, starved_s, now) for feed in self.feeds]
+        parents = self.parents()
+        self.suspected = {
+            key
+            for key, mate in mates.items()
+            if mate.silent_since_s is not None or now - mate.heard_at_s > SUSPECT_SILENT_S[key not in parents]
+        }
+        self._feeding = {}
+        for feed, overdue_s in zip(self.feeds, self._overdue, strict=True):
+            feed.hunger(now)
+            if feed.parent is not None and overdue_s > SUSPECT_OVERDUE_S:
+                self.suspected.add(feed.parent)
+            key = feed.asked or feed.parent
+            if key is not None:
+                self._feeding[key] = self._feeding.get(key, 0) + 1
 
     def _feed(self, stripe: Stripe) -> Feed | None:
         return self.feeds[stripe] if stripe < len(self.feeds) else None
@@ -181,27 +224,42 @@ class Intake:
             feed.refuse(feed.parent, now, stripes.MUTE_REST_S)
             self._part(feed)
             return
-        overdue_s = self._overdue_s(feed, now)
+        overdue_s = self._overdue[feed.stripe]
         if overdue_s > stripes.OVERDUE_DROP_S:
             feed.refuse(feed.parent, now)
             self._part(feed)
-        elif overdue_s > stripes.OVERDUE_LOOK_S or feed.leaving:
+        elif feed.leaving or overdue_s > self._patience_s(feed, overdue_s, now):
             self._ask(feed, now)
+
+    def _patience_s(self, feed: Feed, overdue_s: float, now: float) -> float:
+        """How long to wait for a parent that owes me blocks: longer when it lives, for then it looks for its own."""
+        assert feed.parent is not None
+        mate = self._circle.mates[feed.parent]
+        lives = now - mate.heard_at_s < overdue_s
+        return stripes.OVERDUE_LOOK_S[lives]
+
+    def _patience_s(self, feed: Feed, overdue_s: float, now: float) -> float:
+        """How long to wait for a parent that owes me blocks: longer when it lives, for then it looks for its own."""
+        assert feed.parent is not None
+        mate = self._circle.mates[feed.parent]
+        lives = now - mate.heard_at_s < overdue_s
+        return stripes.OVERDUE_LOOK_S[lives]
 
     def _flowing(self, now: float) -> bool:
         return now - self.last_block_s < STARVED_S
 
-    def _overdue_s(self, feed: Feed, now: float) -> float:
-        if not feed.last_number:
+    def _overdue_s(self, feed: Feed, starved_s: float, now: float) -> float:
+        if feed.parent is None or not feed.last_number:
             return 0.0
-        window = self._circle.window
-        following = window.get(feed.last_number + 1)
+        following = self._circle.window.get(feed.last_number + 1)
         if following is None:
-            return self._starved_s(now)
+            return starved_s
         return stripes.overdue_s(feed, following.first_seen_s, now)
 
     def _starved_s(self, now: float) -> float:
         """How long nothing at all has come although most neighbours tell of newer pieces."""
+        if now - self.last_block_s < SUSPECT_OVERDUE_S:
+            return 0.0
         newer = [
             mate.advert.newest > self._circle.window.newest
             for mate in self._circle.mates.values()
@@ -222,6 +280,8 @@ class Intake:
                 lead = self._best(feed, now)
                 if lead is not None:
                     options.append((lead.score_s, feed.stripe))
+        if len(options) < missing:
+            self.lacking |= sum(1 << feed.stripe for feed in self.feeds if not feed.active)
         for _, stripe in sorted(options)[:missing]:
             self._ask(self.feeds[stripe], now)
 
@@ -230,49 +290,50 @@ class Intake:
 
     def _rank(self, stripe: Stripe) -> int:
         if stripe in self.colours:
-            return slots.RELAY
+            return slots.relay_rank(self._circle.slots // len(self.colours))
         spare = slots.SPARE if self.fed >= self._circle.k else 0
         return (slots.CONTRIBUTOR if self.colours else slots.RECEIVER) + spare
 
-    def _feeding(self) -> dict[PeerId, int]:
-        counts: dict[PeerId, int] = {}
-        for feed in self.feeds:
-            key = feed.asked or feed.parent
-            if key is not None:
-                counts[key] = counts.get(key, 0) + 1
-        return counts
-
     def _best(self, feed: Feed, now: float) -> Lead | None:
+        if self._relays is None:
+            self._relays = adverts.by_stripe(self._circle.mates.values(), now)
+        relays = self._relays.get(feed.stripe)
+        if not relays:
+            return None
+        rank = self._rank(feed.stripe)
         found = adverts.leads(
             feed.stripe,
-            self._circle.mates.values(),
-            rank=self._rank(feed.stripe),
+            relays,
+            rank=rank,
             me=self._circle.me,
-            feeding=self._feeding(),
+            feeding=self._feeding,
             piece_s=self._circle.piece_s,
-            now=now,
         )
-        found = [lead for lead in found if lead.key not in self._suspected]
+        found = [lead for lead in found if lead.key not in self.suspected]
+        if rank >= slots.CONTRIBUTOR:
+            # A leaf drives nobody out as long as there is room anywhere.
+            vacant = feed.choose([lead for lead in found if lead.vacant], self._circle.rng, now)
+            if vacant is not None:
+                return vacant
         return feed.choose(found, self._circle.rng, now)
 
     def _ask(self, feed: Feed, now: float) -> None:
-        if feed.asked is not None or (lead := self._best(feed, now)) is None:
+        if feed.asked is not None:
             return
-        feed.ask(lead.key, now)
+        lead = self._best(feed, now)
+        if lead is None:
+            self.lacking |= 1 << feed.stripe
+            return
+        feed.ask(lead.key, now, self._circle.mates[lead.key].peer.rtt_s)
         rank = self._rank(feed.stripe)
         message = wire.Subscribe(
             tag=self._circle.tag,
             stripe=feed.stripe,
             since=self._since(),
-            rank=rank,
-            slots=self._slots(),
-            spare=rank % 2 == slots.SPARE,
+            spare=rank >= slots.CONTRIBUTOR and rank % 2 == slots.SPARE,
         )
         self._circle.say(self._circle.mates[lead.key], message)
-
-    def _slots(self) -> int:
-        circle = self._circle
-        return 0 if circle.settings.download_only else min(0xFFFF, circle.uplink.slots(circle.stripe_bps))
+        self._feeding[lead.key] = self._feeding.get(lead.key, 0) + 1
 
     def _since(self) -> int:
         """The first recent piece that I lack; 0, from the last key frame, when I have none yet."""
@@ -285,15 +346,23 @@ class Intake:
         return window.newest + 1
 
     def _improve(self, now: float) -> None:
-        """Try a nearer parent for the slowest stripe, while the old one goes on."""
+        """Try a nearer parent for the slowest stripe, or for one of my colours, while the old one goes on."""
         fed = [feed for feed in self.feeds if feed.parent is not None and feed.delay_s is not None]
         if not fed:
             return
-        slowest = max(fed, key=lambda feed: feed.delay_s or 0.0)
-        lead = self._best(slowest, now)
-        delay_s = slowest.delay_s or 0.0
-        if lead is not None and lead.score_s < min(delay_s * IMPROVE_RATIO, delay_s - IMPROVE_LEAST_S):
-            self._ask(slowest, now)
+        mine = [feed for feed in fed if feed.stripe in self.colours]
+        if mine and self._circle.rng.random() < CLIMB_SHARE:
+            feed = self._circle.rng.choice(mine)
+            self.climbing = feed.above
+            self._try_nearer(feed, CLIMB_LEAST_S, now)
+        else:
+            self._try_nearer(max(fed, key=lambda feed: feed.delay_s or 0.0), IMPROVE_LEAST_S, now)
+
+    def _try_nearer(self, feed: Feed, least_s: float, now: float) -> None:
+        lead = self._best(feed, now)
+        delay_s = feed.delay_s or 0.0
+        if lead is not None and lead.score_s < min(delay_s * IMPROVE_RATIO, delay_s - least_s):
+            self._ask(feed, now)
 
     def _drop_surplus(self) -> None:
         """Leave the slowest parents that neither my colours nor the rebuilding need."""

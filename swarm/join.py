@@ -1,14 +1,40 @@
-"""Addresses worth dialling for one swarm, and when."""
+"""Addresses worth dialling for one swarm, and when.
 
+Neighbours name addresses, and a neighbour may name anything: so what one of them brings is bounded in number and in
+dials a second, an address prefix is given up when it fails often, and which one is dialled next is left to luck.
+"""
+
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from ipaddress import ip_address
+from random import Random
 
+from swarm.prefixes import crowd, is_shared, reach
 from swarm.units import Address, PeerId
 from swarm.wire import Contact
 
 KNOWN_MAX = 256
+HINTED_AT_ONCE = 3
+"""Dials under way to parents that were named, though neighbours are enough."""
+
+BROUGHT_MAX = 32
+"""Addresses in the book that one neighbour has brought."""
+
+BROUGHT_PER_CROWD = 2
+"""Of them, so many of one address prefix."""
+
+KNOWN_PER_CROWD = 8
 DIALS_AT_ONCE = 8
+DIALS_BROUGHT = (4.0, 16)
+"""Dials to what one neighbour has brought: so many a second in the long run, so many at once."""
+
+FAILURES_PER_CROWD = 8
+FAILURES_S = 60.0
+"""After so many failed dials to one address prefix within this time, it is left alone for the rest of it."""
+
+CROWDS_WATCHED_MAX = 512
 RETRY_S = (0.5, 30.0)
 """First and longest pause before an address is dialled again; doubled each time."""
 
@@ -18,14 +44,30 @@ DOUBLINGS_MAX = 10
 
 @dataclass(slots=True)
 class Prospect:
-    """One address; ``key`` pins the peer when somebody named it."""
+    """One address; ``key`` pins the peer when ``bringer`` named it, both None when the user's link did.
+
+    ``colours``: the stripes that it is said to relay (bit i: stripe i). ``hinted``: named as a parent to ask now.
+    """
 
     address: Address
     key: PeerId | None
-    from_link: bool
+    bringer: PeerId | None
+    crowd: str
+    colours: int = 0
     failures: int = 0
     next_s: float = 0.0
     dialling: bool = False
+    hinted: bool = False
+
+    @property
+    def from_link(self) -> bool:
+        return self.bringer is None
+
+
+@dataclass(slots=True)
+class _Failures:
+    count: int
+    since_s: float
 
 
 @dataclass(slots=True)
@@ -33,43 +75,81 @@ class AddressBook:
     """What is known to dial, bounded; addresses of the user's own link are never pushed out."""
 
     prospects: dict[Address, Prospect] = field(default_factory=dict)
+    _dialled_until_s: dict[PeerId, float] = field(default_factory=dict)
+    _failed: dict[str, _Failures] = field(default_factory=dict)
 
     def add_link(self, addresses: Iterable[Address]) -> None:
         for address in addresses:
             if dialable(address):
-                known = self.prospects.setdefault(address, Prospect(address, None, from_link=True))
+                known = self.prospects.setdefault(address, Prospect(address, None, None, crowd(address)))
                 if not known.from_link:
-                    known.from_link, known.key = True, None
+                    known.bringer = known.key = None
 
-    def add(self, contacts: Iterable[Contact]) -> None:
-        """Take in what a neighbour named, as long as there is room."""
-        for contact in contacts:
-            if len(self.prospects) < KNOWN_MAX and dialable(contact.address):
-                known = self.prospects.setdefault(
-                    contact.address, Prospect(contact.address, contact.key, from_link=False)
-                )
-                if known.failures and known.key != contact.key and not known.from_link:
-                    known.key = contact.key
+    def add(self, contacts: Iterable[Contact], bringer: Contact, now: float) -> None:
+        """Take in what a neighbour named, as long as there is room for it."""
+        news = [contact for contact in contacts if not self._renew(contact) and self._credible(contact, bringer, now)]
+        if not news:
+            return
+        brought = Counter(p.bringer for p in self.prospects.values() if p.bringer is not None)
+        crowds = Counter(p.crowd for p in self.prospects.values())
+        of_bringer = Counter(p.crowd for p in self.prospects.values() if p.bringer == bringer.key)
+        for contact in news:
+            name = crowd(contact.address)
+            full = is_shared(name) and (crowds[name] >= KNOWN_PER_CROWD or of_bringer[name] >= BROUGHT_PER_CROWD)
+            if full or brought[bringer.key] >= BROUGHT_MAX or contact.address in self.prospects:
+                continue
+            if len(self.prospects) >= KNOWN_MAX and not self._make_room(brought, bringer.key):
+                return
+            self.prospects[contact.address] = Prospect(contact.address, contact.key, bringer.key, name, contact.colours)
+            brought[bringer.key] += 1
+            crowds[name] += 1
+            of_bringer[name] += 1
 
-    def due(self, connected: set[Address], wanted: int, now: float) -> list[Prospect]:
-        """Whom to dial now, so that about ``wanted`` more neighbours come; marks them as being dialled."""
-        dialling = sum(p.dialling for p in self.prospects.values())
-        room = min(wanted, DIALS_AT_ONCE) - dialling
-        idle = (p for p in self.prospects.values() if not p.dialling and p.next_s <= now)
-        found = [p for p in idle if p.address not in connected][: max(0, room)]
+    def hint(self, contacts: Iterable[Contact], bringer: Contact, now: float) -> None:
+        """Take in what a neighbour named as a parent to be had now: it is dialled beyond what is wanted otherwise."""
+        hints = list(contacts)
+        self.add(hints, bringer, now)
+        for contact in hints:
+            if (prospect := self.prospects.get(contact.address)) is not None:
+                prospect.hinted = True
+
+    def due(self, connected: set[Address], wanted: int, now: float, lacking: int = 0, *, rng: Random) -> list[Prospect]:
+        """Whom to dial now, so that about ``wanted`` more neighbours come; marks them as being dialled.
+
+        The user's own come first, then those that are said to relay a stripe of ``lacking`` (bit i: stripe i).
+        """
+        hinted = sum(p.hinted for p in self.prospects.values())
+        room = max(min(wanted, DIALS_AT_ONCE), min(hinted, HINTED_AT_ONCE))
+        room = room and room - sum(p.dialling for p in self.prospects.values())
+        if room <= 0:
+            return []
+        idle = [
+            p
+            for p in self.prospects.values()
+            if p.next_s <= now and not p.dialling and p.address not in connected and not self._rests(p, now)
+        ]
+        found: list[Prospect] = []
+        for prospect in sorted(_over_crowds(idle, rng), key=lambda p: (not p.hinted, not p.from_link, not p.colours & lacking)):
+            if len(found) == room:
+                break
+            if self._affordable(prospect, now):
+                found.append(prospect)
         for prospect in found:
-            prospect.dialling = True
+            prospect.dialling, prospect.hinted = True, False
         return found
 
     def reached(self, address: Address) -> None:
         if (prospect := self.prospects.get(address)) is not None:
             prospect.dialling, prospect.failures = False, 0
+            self._failed.pop(prospect.crowd, None)
 
     def failed(self, address: Address, now: float) -> None:
         """A dial came to nothing, or the peer has left: wait longer, forget what only a neighbour named."""
         prospect = self.prospects.get(address)
         if prospect is None:
             return
+        if prospect.dialling:
+            self._note_failure(prospect.crowd, now)
         prospect.dialling = False
         prospect.failures += 1
         prospect.next_s = now + min(RETRY_S[1], RETRY_S[0] * 2 ** min(DOUBLINGS_MAX, prospect.failures - 1))
@@ -84,7 +164,79 @@ class AddressBook:
         tried = [p for p in self.prospects.values() if p.failures]
         return len(tried) if tried and len(tried) == len(self.prospects) else 0
 
+    def _renew(self, contact: Contact) -> bool:
+        """Whether the address is known; then its colours are renewed, and a key that failed gives way to a newer one."""
+        known = self.prospects.get(contact.address)
+        if known is None:
+            return False
+        known.colours = contact.colours or known.colours
+        if known.failures and known.key != contact.key and not known.from_link:
+            known.key = contact.key
+        return True
 
+    def _credible(self, contact: Contact, bringer: Contact, now: float) -> bool:
+        """Whether the address can lead from here to where it leads from the bringer, and has not failed too often."""
+        if not dialable(contact.address) or reach(contact.address) < reach(bringer.address):
+            return False
+        return not self._gave_up(crowd(contact.address), now)
+
+    def _make_room(self, brought: Counter[PeerId], bringer: PeerId) -> bool:
+        """Push out an address of whoever has brought the most, if that is more than this one has."""
+        if not brought:
+            return False
+        greediest, most = brought.most_common(1)[0]
+        theirs = [p for p in self.prospects.values() if p.bringer == greediest and not p.dialling]
+        if most <= brought[bringer] + 1 or not theirs:
+            return False
+        worst = max(theirs, key=lambda p: p.failures)
+        del self.prospects[worst.address]
+        brought[greediest] -= 1
+        return True
+
+    def _affordable(self, prospect: Prospect, now: float) -> bool:
+        """Whether its bringer may cause one more dial now; counts it."""
+        bringer = prospect.bringer
+        if bringer is None:
+            return True
+        rate, burst = DIALS_BROUGHT
+        until_s = max(now, self._dialled_until_s.get(bringer, now))
+        if until_s - now > (burst - 0.5) / rate:
+            return False
+        if len(self._dialled_until_s) >= KNOWN_MAX:
+            self._dialled_until_s = {key: at for key, at in self._dialled_until_s.items() if at > now}
+        self._dialled_until_s[bringer] = until_s + 1 / rate
+        return True
+
+    def _note_failure(self, name: str, now: float) -> None:
+        known = self._failed.get(name)
+        if known is not None and now - known.since_s < FAILURES_S:
+            known.count += 1
+            return
+        self._failed.pop(name, None)
+        if len(self._failed) >= CROWDS_WATCHED_MAX:
+            del self._failed[next(iter(self._failed))]
+        self._failed[name] = _Failures(1, now)
+
+    def _gave_up(self, name: str, now: float) -> bool:
+        known = self._failed.get(name)
+        return known is not None and known.count >= FAILURES_PER_CROWD and now - known.since_s < FAILURES_S
+
+    def _rests(self, prospect: Prospect, now: float) -> bool:
+        return not prospect.from_link and self._gave_up(prospect.crowd, now)
+
+
+def _over_crowds(prospects: list[Prospect], rng: Random) -> list[Prospect]:
+    """In random order, but one of each address prefix before a second of any."""
+    rng.shuffle(prospects)
+    seen: Counter[str] = Counter()
+    places = []
+    for prospect in prospects:
+        places.append((seen[prospect.crowd], rng.random(), prospect))
+        seen[prospect.crowd] += 1
+    return [prospect for _, _, prospect in sorted(places, key=lambda place: place[:2])]
+
+
+@lru_cache(maxsize=4096)
 def dialable(address: Address) -> bool:
     """Whether an address can be a peer's at all; a neighbour may name anything."""
     host, _, zone = address.host.partition("%")

@@ -2,8 +2,8 @@
 
 Bytes, in network order; texts and media have their length in front:
 
-    format u8 (1), stream 32, epoch u32, revision u32, created i64 (microseconds since 1970), flags u8 (bit 0: ended),
-    title u16 + UTF-8, count u8, then for each rendition
+    format u8 (2), stream 32, epoch u32, revision u32, created i64 (microseconds since 1970), flags u8 (bit 0: ended),
+    count u8 and so many peer keys of 32 (the sources), title u16 + UTF-8, count u8, then for each rendition
         number u8, bitrate u32 (bit/s), piece u32 (microseconds), k u8, n u8, name u8 + UTF-8, media u16 + bytes
     signature 64 by the stream's key over a context and all bytes before it
 
@@ -19,16 +19,17 @@ from typing import Final
 from swarm.errors import LocalError, MalformedMessage, ProofError
 from swarm.identity import Identity, verify
 from swarm.pieces import DURATION_US_MAX, STRIPES_MAX
-from swarm.units import KEY_BYTES, SIGNATURE_BYTES, StreamId
+from swarm.units import KEY_BYTES, SIGNATURE_BYTES, PeerId, StreamId
 
 TITLE_CHARS_MAX: Final = 200
 NAME_CHARS_MAX: Final = 40
 RENDITIONS_MAX: Final = 16
+SOURCES_MAX: Final = 4
 MEDIA_BYTES_MAX: Final = 32 * 1024
 MANIFEST_BYTES_MAX: Final = 128 * 1024
 
 _CONTEXT: Final = b"seedcast manifest 1\0"
-_FORMAT: Final = 1
+_FORMAT: Final = 2
 _HEAD: Final = struct.Struct(">IIqB")
 _RENDITION: Final = struct.Struct(">BIIBB")
 _BYTE: Final = struct.Struct(">B")
@@ -57,7 +58,10 @@ class RenditionInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
-    """A stream's description; of two, the one with the greater (epoch, revision) holds."""
+    """A stream's description; of two, the one with the greater (epoch, revision) holds.
+
+    ``sources`` are the peers that send the stream's pieces first; nobody else is taken for one, whatever it says.
+    """
 
     stream: StreamId
     epoch: int
@@ -65,6 +69,7 @@ class Manifest:
     title: str
     created_us: int
     renditions: tuple[RenditionInfo, ...]
+    sources: tuple[PeerId, ...] = ()
     ended: bool = False
 
 
@@ -109,6 +114,8 @@ def _encode(manifest: Manifest) -> bytes:
         _BYTE.pack(_FORMAT),
         manifest.stream,
         _HEAD.pack(manifest.epoch, manifest.revision, manifest.created_us, manifest.ended),
+        _BYTE.pack(len(manifest.sources)),
+        *manifest.sources,
         _sized(_SHORT, manifest.title.encode()),
         _BYTE.pack(len(manifest.renditions)),
     ]
@@ -131,6 +138,7 @@ def _decode(body: bytes) -> Manifest:
     epoch, revision, created_us, ended = reader.unpack(_HEAD)
     if ended > 1:
         raise MalformedMessage("manifest has unknown flags")
+    sources = tuple(PeerId(reader.take(KEY_BYTES)) for _ in range(reader.unpack(_BYTE)[0]))
     title = reader.text(_SHORT)
     (count,) = reader.unpack(_BYTE)
     renditions = tuple(_decode_rendition(reader) for _ in range(count))
@@ -141,6 +149,7 @@ def _decode(body: bytes) -> Manifest:
         revision=revision,
         title=title,
         created_us=created_us,
+        sources=sources,
         renditions=renditions,
         ended=ended == 1,
     )
@@ -200,6 +209,10 @@ def _faults(manifest: Manifest) -> Iterator[str]:
         yield f"a stream's key has {KEY_BYTES} bytes"
     if manifest.epoch not in _U32 or manifest.revision not in _U32 or manifest.created_us not in _I64:
         yield "epoch, revision or time of the manifest is out of range"
+    if len(manifest.sources) > SOURCES_MAX or any(len(key) != KEY_BYTES for key in manifest.sources):
+        yield f"a stream has at most {SOURCES_MAX} sources, each named by a key of {KEY_BYTES} bytes"
+    if len(set(manifest.sources)) < len(manifest.sources):
+        yield "a source is named twice"
     if len(manifest.title) > TITLE_CHARS_MAX or not is_printable(manifest.title):
         yield f"the title must be one line of at most {TITLE_CHARS_MAX} characters without control codes"
     if len(manifest.renditions) > RENDITIONS_MAX:

@@ -3,7 +3,7 @@
 Nothing here waits: a message or a tick changes the state and appends to the node's outputs.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
 from swarm import adverts, clock, colours, wire
@@ -14,6 +14,7 @@ from swarm.gathering import Gathering
 from swarm.herald import Herald
 from swarm.intake import Intake
 from swarm.join import AddressBook
+from swarm.limits import Budgets
 from swarm.manifest import Manifest, RenditionInfo, open_manifest, sign_manifest
 from swarm.outgo import Outgo
 from swarm.peers import Mate, Peer
@@ -22,7 +23,19 @@ from swarm.status import PeerStatus, StreamStatus
 from swarm.units import Address, LinkId, PeerId, Stripe
 from swarm.wire import Message
 
+FED_SHARE = 0.5
+"""Who is fed looks for this share of the neighbours wanted only: as many again come by themselves."""
+
+SHORT_SHARE = 1.5
+"""Who lacks a stripe that no neighbour can give looks for more of them."""
+
+CROWD_SHARE = 1.6
+"""More neighbours than this share of the wanted ones cost more in adverts than they are good for."""
+
 TICK_S = 0.1
+TICK_SOON_S = 0.02
+"""What cannot wait for the next tick waits so long after the last one: a flood of news is looked at together."""
+
 SLOW_TICK_S = 0.5
 ADOPT_SHARE = 0.3
 """Chance a slow tick to adopt an orphan stripe: one of several neighbours does, seldom all at once."""
@@ -45,15 +58,19 @@ class Membership:
         self._herald = Herald(circle, self.intake, self.outgo, now)
         self._others = others
         self._tick_s = now
+        self._ticked_s = float("-inf")
         self._slow_s = now
         self._unreachable_s = now + UNREACHABLE_EVERY_S
         self._bytes_in = self._bytes_out = 0
         self._greeted: dict[PeerId, LinkId] = {}
+        self._budgets: dict[PeerId, Budgets] = {}
 
     # -- commands
 
-    def broadcast(self, title: str, epoch: int, renditions: Sequence[RenditionInfo], now: float) -> None:
-        """Put a new manifest on air and tell everybody."""
+    def broadcast(
+        self, title: str, epoch: int, renditions: Sequence[RenditionInfo], sources: Sequence[PeerId], now: float
+    ) -> None:
+        """Put a new manifest on air and tell everybody; ``sources`` are the peers that send the stream's pieces."""
         circle = self.circle
         assert circle.owner is not None
         epoch_before, revision = circle.manifest_version
@@ -65,6 +82,7 @@ class Membership:
             revision=revision + 1 if epoch == epoch_before else 1,
             title=title,
             created_us=circle.wall_us(now),
+            sources=tuple(sources),
             renditions=tuple(renditions),
         )
         self._adopt(manifest, sign_manifest(manifest, circle.owner), now)
@@ -101,7 +119,7 @@ class Membership:
         for feed in self.intake.feeds:
             mate = self.circle.mates.get(feed.parent) if feed.parent is not None else None
             if mate is not None:
-                parents.append((feed.stripe, mate.peer.contact))
+                parents.append((feed.stripe, mate.contact))
         bye = wire.Bye(tag=self.circle.tag, parents=tuple(parents))
         for mate in self.circle.mates.values():
             self.circle.say(mate, bye)
@@ -119,10 +137,17 @@ class Membership:
 
     def greet(self, peer: Peer) -> None:
         """Tell a peer that I am in this swarm; if it is too, it answers."""
+        self.greeted(peer)
+        self.circle.say(self.circle.mates.get(peer.key) or Mate(peer), self.interest())
+
+    def greeted(self, peer: Peer) -> None:
+        """A peer has been told over this link that I am in this swarm."""
         self._greeted[peer.key] = peer.link
+
+    def interest(self) -> wire.Interest:
+        """That I am in this swarm, and what I have of its description."""
         epoch, revision = self.circle.manifest_version
-        mate = self.circle.mates.get(peer.key) or Mate(peer)
-        self.circle.say(mate, wire.Interest(tag=self.circle.tag, epoch=epoch, revision=revision))
+        return wire.Interest(tag=self.circle.tag, epoch=epoch, revision=revision)
 
     def greet_if_named(self, peer: Peer) -> None:
         """Tell a peer whose address a neighbour or the link has named, though the link to it was up before."""
@@ -132,8 +157,12 @@ class Membership:
 
     def parted(self, key: PeerId, address: Address, now: float) -> None:
         """The link to a peer is down."""
-        self.book.failed(address, now)
         self._greeted.pop(key, None)
+        self._lose(key, address, now)
+
+    def _lose(self, key: PeerId, address: Address, now: float) -> None:
+        self.book.failed(address, now)
+        self._budgets.pop(key, None)
         mate = self.circle.mates.pop(key, None)
         if mate is None:
             return
@@ -141,7 +170,28 @@ class Membership:
         self._bytes_out += mate.bytes_out
         self.intake.gone(key)
         self.outgo.nursery.remove_everywhere(key)
-        self._tick_s = min(self._tick_s, now)
+        self._soon(now)
+
+    def demote(self, key: PeerId, until_s: float) -> None:
+        """A peer was found out to take and not to give as it said: it is served last until then."""
+        self.circle.standing.demote(key, until_s)
+        if (mate := self.circle.mates.get(key)) is not None:
+            self.outgo.nursery.judge(mate, demoted=True)
+
+    def busy(self) -> set[PeerId]:
+        """The peers whose links carry a stripe, are about to, or lead to a source."""
+        asked = {feed.asked for feed in self.intake.feeds if feed.asked is not None}
+        sources = {key for key, mate in self.circle.mates.items() if mate.is_source}
+        return self.intake.parents() | self.outgo.nursery.everybody() | asked | sources
+
+    def silent(self, key: PeerId, now: float) -> None:
+        """A neighbour acknowledges nothing any more: its places are needed, and another parent."""
+        mate = self.circle.mates.get(key)
+        if mate is not None:
+            mate.silent_since_s = now
+            self.outgo.nursery.remove_everywhere(key)
+            self.intake.gone(key)
+            self._soon(now)
 
     def receive(self, peer: Peer, message: Message, now: float) -> None:
         """A control message of this swarm. Raises RemoteError when it cannot be."""
@@ -150,7 +200,7 @@ class Membership:
             return
         mate = self.circle.mates.get(peer.key)
         if mate is not None:
-            mate.heard_at_s = now
+            mate.heard(now)
             self._dispatch(mate, message, now)
 
     def receive_block(self, peer: Peer, data: bytes, now: float) -> None:
@@ -168,17 +218,19 @@ class Membership:
         """Everything that is not an answer to a message; every tenth of a second."""
         if now < self._tick_s:
             return
-        self._tick_s = now + TICK_S
-        if not self.circle.is_source:
-            self.intake.tick(now)
-            self._gathering.tick(now)
-        self.outgo.tick(now)
-        self._drop_leavers(now)
-        self._dial(now, neighbours, connected)
+        self._tick_s, self._ticked_s = now + TICK_S, now
         if now >= self._slow_s:
             self._slow_s = now + SLOW_TICK_S
             self._slow_tick(now)
+        self.outgo.tick(now)
+        # What I advertise decides how my requests are taken: it goes before them.
         self._herald.tick(self._gathering.delay_s, now)
+        if not self.circle.is_source:
+            self.intake.tick(now)
+            self._gathering.tick(now)
+            self._climb(now)
+        self._drop_leavers(now)
+        self._dial(now, neighbours, connected)
 
     def status(self) -> StreamStatus:
         mates = self.circle.mates.values()
@@ -194,6 +246,8 @@ class Membership:
             colours=self.outgo.nursery.colours,
             slots=self.outgo.nursery.total,
             children=self.outgo.nursery.used,
+            blocks=self._gathering.blocks,
+            surplus=self._gathering.surplus,
             duplicates=self._gathering.duplicates,
             equivocations=self.circle.window.equivocations,
         )
@@ -219,34 +273,72 @@ class Membership:
             case wire.ManifestMessage():
                 self._manifest(mate, message, now)
             case wire.Peers():
-                self.book.add(c for c in message.contacts if c.key != self.circle.me)
+                self._learn(mate, message.contacts, now)
             case wire.Subscribe():
-                self.outgo.subscribe(mate, message, now)
-                self._herald.soon(now)
+                self._subscribe(mate, message, now)
             case wire.Unsubscribe():
                 self.outgo.nursery.remove(message.stripe, mate.peer.key)
             case wire.Accept():
+                self._learn(mate, message.above, now)
                 self.intake.accepted(mate, message, now)
                 self._herald.soon(now)
             case wire.Reject():
-                self.book.add(message.hints)
+                self._ask_there(mate, message.hints, now)
                 self.intake.rejected(mate, message, now)
             case wire.Moved():
-                self.book.add(message.hints)
+                self._ask_there(mate, message.hints, now)
                 self.intake.moved(mate, message, now)
             case wire.Want():
-                self.outgo.wanted(mate, message, now)
+                self._want(mate, message, now)
             case wire.Sorry():
                 self._gathering.sorry(mate, message.number, now)
             case wire.Bye():
                 self._bye(mate, message, now)
 
+    def _ask_there(self, mate: Mate, contacts: Collection[wire.Contact], now: float) -> None:
+        """A mate names who could feed me in its stead: those that I do not know yet are dialled at once."""
+        circle = self.circle
+        strangers = [c for c in contacts if c.key != circle.me and c.key not in circle.mates]
+        self.book.hint(strangers, mate.contact, now)
+
+    def _learn(self, mate: Mate, contacts: Collection[wire.Contact], now: float) -> None:
+        """A mate names peers; one that names this node teaches nothing."""
+        self.book.add((c for c in contacts if c.key != self.circle.me), mate.contact, now)
+
+    def _subscribe(self, mate: Mate, message: wire.Subscribe, now: float) -> None:
+        """A mate that comes and goes is caught up within its budget, and otherwise gets what is new only."""
+        circle, budget = self.circle, self._budget(mate).catch_up
+        if budget.left(circle.bitrate_bps, now) <= 0:
+            message = replace(message, since=circle.window.newest + 1)
+        before = mate.bytes_out
+        self.outgo.subscribe(mate, message, now)
+        budget.spend(mate.bytes_out - before)
+        self._herald.soon(now)
+
+    def _want(self, mate: Mate, message: wire.Want, now: float) -> None:
+        """Repair within the mate's budget."""
+        circle, budget = self.circle, self._budget(mate).repair
+        if budget.left(circle.bitrate_bps, now) <= 0:
+            circle.say(mate, wire.Sorry(tag=circle.tag, number=message.number))
+            return
+        before = mate.bytes_out
+        self.outgo.wanted(mate, message, now)
+        budget.spend(mate.bytes_out - before)
+
+    def _budget(self, mate: Mate) -> Budgets:
+        return self._budgets.setdefault(mate.peer.key, Budgets())
+
+    def _soon(self, now: float) -> None:
+        """Something happened that the next tick has to see."""
+        self._tick_s = min(self._tick_s, max(now, self._ticked_s + TICK_SOON_S))
+
     def _interest(self, peer: Peer, message: wire.Interest, now: float) -> None:
         circle = self.circle
         mate = circle.mates.get(peer.key)
         if mate is None:
-            mate = circle.mates[peer.key] = Mate(peer, heard_at_s=now)
-            self.greet(peer)
+            mate = circle.mates[peer.key] = Mate(peer, heard_at_s=now, is_source=peer.key in circle.sources)
+            if self._greeted.get(peer.key) != peer.link:
+                self.greet(peer)
             self._herald.exchange(mate)
         mate.leaves_at_s = None
         mate.manifest_version = (message.epoch, message.revision)
@@ -278,32 +370,34 @@ class Membership:
         if rendition is None:
             return
         circle.manifest, circle.manifest_data = manifest, data
+        for key, mate in circle.mates.items():
+            mate.is_source = key in circle.sources
         if circle.describe(rendition):
+            self.outgo.start_over()
             self.intake.lay(circle.n)
-            self.outgo.nursery.clear()
-            self.outgo.nursery.colours = ()
         self._choose_colours(now)
         for mate in circle.mates.values():
             self._pass_manifest(mate, now)
         circle.order(ManifestReady(stream=circle.stream, manifest=manifest))
         self._gathering.release()
-        self._tick_s = now
+        self._soon(now)
         self._herald.soon(now)
 
     def _heard(self, mate: Mate, message: wire.Advert, now: float) -> None:
         first = mate.advert is None
-        mate.heard(message, now)
+        mate.advertised(message, now)
         self.intake.heard(mate)
+        self.outgo.nursery.judge(mate, demoted=self.circle.standing.is_demoted(mate.peer.key, now))
         if first or self.intake.fed < self.circle.k:
-            self._tick_s = now
+            self._soon(now)
 
     def _bye(self, mate: Mate, message: wire.Bye, now: float) -> None:
-        self.book.add(contact for _, contact in message.parents if contact.key != self.circle.me)
+        self._learn(mate, [contact for _, contact in message.parents], now)
         self.intake.leaving(mate, message, now)
         self.outgo.nursery.remove_everywhere(mate.peer.key)
         mate.offers = {}
         mate.leaves_at_s = now + BYE_LINGER_S
-        self._tick_s = now
+        self._soon(now)
 
     # -- housekeeping
 
@@ -314,6 +408,7 @@ class Membership:
         self._choose_colours(now)
         for mate in circle.mates.values():
             self._pass_manifest(mate, now)
+        self._part_with_one(now)
         for feed in self.intake.feeds:
             feed.forget_rests(now)
 
@@ -340,23 +435,56 @@ class Membership:
             nursery.colours = self.intake.colours = ()
             return
         relays = adverts.relays_known(circle.n, circle.mates.values(), now)
+        fed_by = adverts.by_stripe(circle.mates.values(), now)
+        kept = [stripe for stripe in nursery.colours if self.intake.hopes(stripe, now) or nursery.has(stripe)]
         count = min(colours.wanted(nursery.total), circle.n)
-        chosen = colours.choose(nursery.colours, relays, count, circle.rng)
+        chosen = colours.choose(kept, relays, count, circle.rng, offered=fed_by)
         if len(chosen) == len(nursery.colours) and circle.rng.random() < ADOPT_SHARE:
             orphan = colours.orphan(chosen, relays, circle.rng)
-            chosen = tuple(sorted((*chosen, orphan))) if orphan is not None else chosen
+            if orphan is not None and orphan in fed_by:
+                chosen = tuple(sorted((*chosen, orphan)))
         nursery.colours = self.intake.colours = chosen
 
     def _drop_leavers(self, now: float) -> None:
         leavers = [m for m in self.circle.mates.values() if m.leaves_at_s is not None and m.leaves_at_s <= now]
         for mate in leavers:
-            self.parted(mate.peer.key, mate.peer.address, now)
+            self._lose(mate.peer.key, mate.peer.address, now)
+
+    def _part_with_one(self, now: float) -> None:
+        """Of too many neighbours say good-bye to one with whom no blocks are exchanged."""
+        circle = self.circle
+        most = circle.settings.neighbours * CROWD_SHARE if not circle.is_source else circle.settings.links_max * 0.75
+        if len(circle.mates) <= most:
+            return
+        busy = self.busy()
+        idle = [mate for key, mate in circle.mates.items() if key not in busy]
+        if idle:
+            circle.rng.shuffle(idle)
+            mate = min(idle, key=_use)
+            circle.say(mate, wire.Bye(tag=circle.tag, parents=()))
+            mate.offers = {}
+            mate.leaves_at_s = now + BYE_LINGER_S
+
+    def _climb(self, now: float) -> None:
+        """Get to know my parent's parent, which may have a place for me."""
+        strangers = [c for c in self.intake.climbing if c.key != self.circle.me and c.key not in self.circle.mates]
+        self.intake.climbing = ()
+        if strangers and (parent := next(iter(self.circle.mates.values()), None)) is not None:
+            self.book.hint(strangers, parent.contact, now)
 
     def _dial(self, now: float, neighbours: int, connected: set[Address]) -> None:
         circle = self.circle
-        wanted = min(circle.settings.neighbours - len(circle.mates), circle.settings.links_max - neighbours)
-        for prospect in self.book.due(connected, wanted, now):
+        lacking = self.intake.lacking
+        fed = self.intake.fed >= circle.k > 0
+        enough = int(circle.settings.neighbours * (SHORT_SHARE if lacking else FED_SHARE if fed else 1))
+        wanted = min(enough - len(circle.mates), circle.settings.links_max - neighbours)
+        for prospect in self.book.due(connected, wanted, now, lacking, rng=circle.rng):
             circle.order(Dial(address=prospect.address, peer=prospect.key))
         if not circle.mates and not circle.is_source and now >= self._unreachable_s and (tried := self.book.hopeless()):
             self._unreachable_s = now + UNREACHABLE_EVERY_S
             circle.order(Unreachable(stream=circle.stream, tried=tried))
+
+
+def _use(mate: Mate) -> int:
+    """What a neighbour could be good for: the children that it says it has room for."""
+    return mate.advert.slots if mate.advert is not None and mate.offers else 0

@@ -2,29 +2,32 @@
 
 No call here does I/O or waits. Bytes, link events and the time go in; after every call the driver takes
 ``outputs()``, carries them out, and arms one timer at ``next_timer()``. Whatever a peer sends, no exception leaves
-``receive``: a broken message costs it the link, a broken proof also a ban.
+``receive``: a broken message costs it the link, a broken proof also a ban. What it sends too much of is dropped.
 """
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from random import Random
 
 from swarm import handshake, wire
 from swarm.circle import Circle
 from swarm.clock import PING_EVERY_S, measure
+from swarm.door import Door, Guest
 from swarm.errors import LocalError, MalformedMessage, ProofError, RemoteError
 from swarm.events import Close, LinkInfo, LinkStats, Output, Send, Urgency
 from swarm.identity import Identity
+from swarm.limits import RATES, Meter
 from swarm.manifest import RenditionInfo
 from swarm.membership import Membership
+from swarm.pacer import Pacer
 from swarm.peers import Peer
-from swarm.pieces import verify_header
+from swarm.prefixes import crowd
+from swarm.reading import READER, Reader
 from swarm.settings import NodeSettings
-from swarm.status import StreamStatus
+from swarm.status import StreamStatus, UplinkStatus
 from swarm.units import Address, LinkId, PeerId, StreamId, SwarmTag
 from swarm.uplink import Uplink
-from swarm.window import Verify
 
 BAN_S = 600.0
 BANS_MAX = 1024
@@ -41,7 +44,9 @@ class _Link:
 
     info: LinkInfo
     since_s: float
+    crowd: str
     peer: Peer | None = None
+    meter: Meter = field(default_factory=Meter)
 
 
 class Node:
@@ -55,21 +60,27 @@ class Node:
         rng: Random,
         wall_offset_s: float,
         now: float,
-        verify: Verify = verify_header,
+        reader: Reader = READER,
     ) -> None:
         self._identity = identity
         self._settings = settings
         self._rng = rng
         self._wall_offset_s = wall_offset_s
-        self._verify = verify
-        self._uplink = Uplink(settings.uplink_guess_bps, settings.upload_cap_bps, _interval_from_s=now)
+        self._reader = reader
+        self._uplink = Uplink(settings.uplink_guess_bps, settings.upload_cap_bps, now=now)
+        self.pacer = Pacer(settings.upload_cap_bps)
         self._links: dict[LinkId, _Link] = {}
         self._peers: dict[PeerId, Peer] = {}
         self._members: dict[SwarmTag, Membership] = {}
         self._bans: dict[PeerId, float] = {}
         self._out: list[Output] = []
         self._look_s = now
+        self._door = Door()
         self.faults: Counter[str] = Counter()
+        """Links that were closed for what came over them, by kind of fault."""
+
+        self.excess: Counter[str] = Counter()
+        """Messages dropped because their sender sends too many of them, by kind."""
 
     @property
     def key(self) -> PeerId:
@@ -78,17 +89,29 @@ class Node:
     # -- commands of the application
 
     def broadcast(
-        self, owner: Identity, *, title: str, epoch: int, renditions: tuple[RenditionInfo, ...], now: float
+        self,
+        owner: Identity,
+        *,
+        title: str,
+        epoch: int,
+        renditions: tuple[RenditionInfo, ...],
+        now: float,
+        others: tuple[PeerId, ...] = (),
     ) -> None:
-        """Put a stream on air, or a new epoch or description of one that is: ``owner`` holds the stream's key."""
-        stream = StreamId(owner.key)
-        for rendition in renditions:
-            member = self._find(stream, rendition.number)
-            if member is None:
-                member = self._enter(stream, rendition.number, owner, now)
-            elif not member.circle.is_source:
-                raise LocalError("this node watches the stream already; leave it before broadcasting it")
-            member.broadcast(title, epoch, renditions, now)
+        """Put a stream on air, or a new epoch or description of one that is: ``owner`` holds the stream's key.
+
+        ``others`` are peers that send the same stream with the same key. Raises LocalError, and changes nothing,
+        for what cannot be described or is older than what is on air.
+        """
+        entered, told = set(self._members), len(self._out)
+        try:
+            for rendition in renditions:
+                member = self._broadcaster(owner, rendition.number, now)
+                member.broadcast(title, epoch, renditions, (self.key, *others), now)
+        except LocalError:
+            self._members = {tag: member for tag, member in self._members.items() if tag in entered}
+            del self._out[told:]
+            raise
 
     def publish(
         self,
@@ -112,6 +135,7 @@ class Node:
         """Be a member of a swarm; a second call adds addresses."""
         member = self._find(stream, rendition) or self._enter(stream, rendition, None, now)
         member.book.add_link(addresses)
+        self._greet_named()
         self._tick(now)
 
     def leave(self, stream: StreamId, now: float) -> None:
@@ -130,19 +154,29 @@ class Node:
         for link in list(self._links):
             self._drop(link, "shutting down", now)
 
+    def limit_upload(self, *, cap_bps: float, paused: bool) -> None:
+        """Change the cap in bit/s, 0 for none; while ``paused`` nothing is relayed, and children are told to move."""
+        self._uplink.cap_bps = self.pacer.rate_bps = cap_bps
+        self._uplink.paused = paused
+
     # -- inputs of the driver
 
     def link_up(self, link: LinkId, info: LinkInfo, now: float) -> None:
         """A connection is there, encrypted; its ends introduce themselves now."""
-        if len(self._links) >= self._settings.links_max:
+        name = crowd(info.address)
+        if not self._has_room(name, info, now):
             self._out.append(Close(link=link, reason="no room for more links"))
             if info.dialled:
                 self._dial_over(info.address, now)
             return
-        self._links[link] = _Link(info, now)
+        self._links[link] = _Link(info, now, name)
         if info.dialled:
             message = handshake.hello(self._identity, info, download_only=self._settings.download_only)
             self._say(link, message)
+            # The other end reads them in order: what I want to watch need not wait for its welcome.
+            for member in self._members.values():
+                if info.address in member.book.prospects:
+                    self._say(link, member.interest())
 
     def link_down(self, link: LinkId, now: float) -> None:
         """The driver lost a link."""
@@ -154,6 +188,14 @@ class Node:
         else:
             self._forget(state.peer, now)
         self._tick(now)
+
+    def link_silent(self, link: LinkId, now: float) -> None:
+        """What was sent on a link is not acknowledged, though it should be by now: the other end may be dead."""
+        state = self._links.get(link)
+        if state is not None and state.peer is not None:
+            for member in self._members.values():
+                member.silent(state.peer.key, now)
+            self._tick(now)
 
     def dial_failed(self, address: Address, now: float) -> None:
         """Nobody, or somebody else than expected, answered at this address."""
@@ -182,13 +224,14 @@ class Node:
         if stats.rtt_s > 0:
             peer.rtt_s = stats.rtt_s
         sent, dropped = stats.sent_bytes - peer.sent_bytes, stats.dropped_bytes - peer.dropped_bytes
-        self._uplink.note(sent, dropped, stats.queued_bytes)
+        excess_s = stats.rtt_s - stats.rtt_min_s if stats.rtt_min_s > 0 else 0.0
+        self._uplink.measure(now)
+        self._uplink.note(sent, dropped, stats.queued_bytes, excess_s=excess_s, now=now)
         peer.queued_bytes, peer.sent_bytes, peer.dropped_bytes = (
             stats.queued_bytes,
             stats.sent_bytes,
             stats.dropped_bytes,
         )
-        self._uplink.measure(now)
 
     def handle_timer(self, now: float) -> None:
         """Time has come to ``next_timer()``."""
@@ -215,6 +258,17 @@ class Node:
         member = self._find(stream, rendition)
         return member.status() if member is not None else None
 
+    def uplink_status(self) -> UplinkStatus:
+        """What the line carries and has carried, all streams together."""
+        uplink = self._uplink
+        return UplinkStatus(
+            line_bps=uplink.line_bps,
+            proven=uplink.proven,
+            cap_bps=uplink.cap_bps,
+            paused=uplink.paused,
+            sent_bytes=self.pacer.total_bytes,
+        )
+
     # -- private parts
 
     def _find(self, stream: StreamId, rendition: int) -> Membership | None:
@@ -227,6 +281,14 @@ class Node:
             None,
         )
 
+    def _broadcaster(self, owner: Identity, rendition: int, now: float) -> Membership:
+        """The swarm that this node is the source of, entered if need be. Raises LocalError when it watches it."""
+        stream = StreamId(owner.key)
+        member = self._find(stream, rendition) or self._enter(stream, rendition, owner, now)
+        if not member.circle.is_source:
+            raise LocalError("this node watches the stream already; leave it before broadcasting it")
+        return member
+
     def _enter(self, stream: StreamId, rendition: int, owner: Identity | None, now: float) -> Membership:
         circle = Circle(
             stream=stream,
@@ -237,7 +299,7 @@ class Node:
             uplink=self._uplink,
             rng=self._rng,
             wall_offset_s=self._wall_offset_s,
-            verify=self._verify,
+            reader=self._reader,
             out=self._out,
         )
         member = self._members[circle.tag] = Membership(circle, now, lambda: len(self._members))
@@ -246,14 +308,18 @@ class Node:
     def _take(self, data: bytes, source: LinkId, state: _Link, now: float) -> None:
         peer = state.peer
         if peer is None:
-            self._introduce(wire.decode(data), source, state, now)
+            self._introduce(self._reader.message(data), source, state, now)
             return
         if data[:1] == _BLOCK_TYPE:
             member = self._members.get(SwarmTag(data[1:9]))
             if member is not None:
                 member.receive_block(peer, data, now)
             return
-        message = wire.decode(data)
+        kind = data[0] if data else 0
+        if not state.meter.admits(kind, now, max(1, len(self._members))):
+            self.excess[RATES[kind].name] += 1
+            return
+        message = self._reader.message(data)
         match message:
             case wire.Ping():
                 self._say(source, wire.Pong(sent_us=message.sent_us, wall_us=self._wall_us(now)))
@@ -265,6 +331,36 @@ class Node:
                 member = self._members.get(message.tag)
                 if member is not None:
                     member.receive(peer, message, now)
+
+    def _has_room(self, newcomer: str, info: LinkInfo, now: float) -> bool:
+        """Whether one more link may come; where all places are taken, a useless link may have to make way for it."""
+        links_max = self._settings.links_max
+        if not info.dialled:
+            came = [state.crowd for state in self._links.values() if not state.info.dialled]
+            if self._door.crowded(came, newcomer, links_max):
+                return False
+        if len(self._links) < links_max:
+            return True
+        if info.dialled:
+            return False
+        link = self._door.give_way(self._guests(), newcomer, self._rng, now)
+        if link is not None:
+            self._drop(link, "its place is needed", now)
+        return link is not None
+
+    def _guests(self) -> list[Guest]:
+        """All links, as far as it matters for who has to go."""
+        busy = {key for member in self._members.values() for key in member.busy()}
+        return [
+            Guest(
+                link=link,
+                crowd=state.crowd,
+                since_s=state.since_s,
+                busy=state.info.dialled or (state.peer is not None and state.peer.key in busy),
+                shares=state.peer is not None and self._shares_a_swarm(state.peer),
+            )
+            for link, state in self._links.items()
+        ]
 
     def _introduce(self, message: wire.Message, link: LinkId, state: _Link, now: float) -> None:
         info = state.info
@@ -291,7 +387,7 @@ class Node:
         for member in self._members.values():
             member.book.reached(info.address)
             if info.dialled and info.address in member.book.prospects:
-                member.greet(peer)
+                member.greeted(peer)
 
     def _prefer(self, link: LinkId, info: LinkInfo, key: PeerId, now: float) -> bool:
         """Of two links to one peer keep the one that the lower key dialled; a repeated dial replaces the old."""
@@ -349,15 +445,20 @@ class Node:
         self._say(peer.link, wire.Ping(sent_us=self._wall_us(now)))
 
     def _tick(self, now: float) -> None:
+        self._uplink.measure(now)
         if now >= self._look_s:
             self._look_s = now + LOOK_EVERY_S
             self._look_after_links(now)
-        if self._members:
+        due = [member for member in self._members.values() if member.next_timer() <= now]
+        if due:
             connected = {state.info.address for state in self._links.values()}
-            for member in self._members.values():
+            for member in due:
                 member.tick(now, len(self._links), connected)
-                for peer in self._peers.values():
-                    member.greet_if_named(peer)
+
+    def _greet_named(self) -> None:
+        for member in self._members.values():
+            for peer in self._peers.values():
+                member.greet_if_named(peer)
 
     def _look_after_links(self, now: float) -> None:
         for link, state in list(self._links.items()):
@@ -368,6 +469,7 @@ class Node:
         for peer in self._peers.values():
             if peer.ping_due_s <= now:
                 self._ping(peer, now)
+        self._greet_named()
 
 
 _BLOCK_TYPE = bytes([wire.BLOCK])

@@ -8,7 +8,7 @@ from swarm.errors import ProofError
 from swarm.events import Urgency
 from swarm.intake import Intake
 from swarm.peers import Mate
-from swarm.slots import Nursery
+from swarm.slots import Child, Nursery
 from swarm.units import PeerId, Stripe
 from swarm.window import Entry
 
@@ -23,6 +23,9 @@ CATCH_UP_QUEUE_S = 0.2
 CATCH_UP_AGAIN_S = 2.5
 """A mate is caught up on a stripe once in so long: a child that was refused does not ask again sooner either."""
 
+FIRST_PIECE_MORE = 2
+"""Blocks of its first piece that each parent gives a newcomer beside those of the stripe."""
+
 JOIN_PIECES_MAX = 40
 """A joiner gets what has come since the last key frame, at most so many pieces (8 s of 200 ms)."""
 
@@ -30,10 +33,13 @@ REPAIR_WAIT_S = 0.6
 SOURCE_REPAIR_SHARE = 0.3
 """What the source spends on repair, as a share of the bitrate."""
 
-SOURCE_REPAIR_SAVED_S = 4.0
+REPAIR_SHARE = 0.05
+"""What a peer spends on repair at least, as a share of its uplink; what its children leave comes on top."""
+
+REPAIR_SAVED_S = 4.0
 """Repair that nobody needed is saved up for so long: when relays die, everybody needs it at once."""
 
-SOURCE_SLOT_SHARE = 0.92
+SOURCE_SLOT_SHARE = 0.98
 """Of the source's multiple, what goes into stripes; the rest covers joins and control messages."""
 
 
@@ -45,18 +51,19 @@ class Outgo:
         self._intake = intake
         self._repair_budget_bytes = 0.0
         self._budget_at_s = 0.0
-        self.nursery = Nursery()
+        self.nursery = Nursery(even=circle.is_source)
 
     def resize(self, share: float) -> None:
         """Set the slots from the uplink, ``share`` of which belongs to this swarm."""
         circle = self._circle
         if circle.settings.download_only or not circle.k:
-            self.nursery.total = 0
+            circle.slots = 0
         elif circle.is_source:
             most_bps = circle.settings.source_multiple * SOURCE_SLOT_SHARE * circle.bitrate_bps
-            self.nursery.total = int(most_bps / circle.stripe_bps)
+            circle.slots = circle.uplink.slots_of_source(circle.stripe_bps, int(most_bps / circle.stripe_bps))
         else:
-            self.nursery.total = int(circle.uplink.slots(circle.stripe_bps) * share)
+            circle.slots = int(circle.uplink.slots(circle.stripe_bps) * share)
+        self.nursery.total = circle.slots
 
     def tick(self, now: float) -> None:
         """Let children go whose grace is over or who are mute, and tell those to move for whom there is no room."""
@@ -64,8 +71,14 @@ class Outgo:
         for key, mate in self._circle.mates.items():
             if now - mate.heard_at_s > MUTE_S:
                 self.nursery.remove_everywhere(key)
-        for stripe, key in self.nursery.send_away_surplus(now):
-            self._tell_to_move(stripe, key, ())
+        for child in self.nursery.send_away_surplus(now):
+            self._tell_to_move(child, ())
+
+    def start_over(self) -> None:
+        """The stripes are laid anew: every child has to look for a parent on the new ones."""
+        for child in self.nursery.clear():
+            self._tell_to_move(child, ())
+        self.nursery.colours = ()
 
     def subscribe(self, mate: Mate, message: wire.Subscribe, now: float) -> None:
         """Answer a request for a stripe; an accepted child gets what it lacks at once."""
@@ -73,26 +86,30 @@ class Outgo:
         if stripe not in self.nursery.colours or self._above_me(stripe, mate.peer.key):
             self._reject(mate, stripe)
             return
-        admission = self.nursery.ask(stripe, mate.peer.key, message.rank, message.slots, now)
+        demoted = circle.standing.is_demoted(mate.peer.key, now)
+        rank = slots.rank(mate, stripe, spare=message.spare, demoted=demoted)
+        admission = self.nursery.ask(stripe, mate.peer.key, rank, now, spare=message.spare)
         if not admission.accepted:
             self._reject(mate, stripe)
             return
         if admission.displaced is not None:
-            takes_over = (mate.peer.key,) if message.rank == slots.RELAY else ()
-            self._tell_to_move(stripe, admission.displaced, takes_over)
-        circle.say(mate, wire.Accept(tag=circle.tag, stripe=stripe, ancestors=self._intake_ancestors(stripe)))
+            takes_over = rank < slots.CONTRIBUTOR and admission.displaced.stripe == stripe
+            self._tell_to_move(admission.displaced, (mate.peer.key,) if takes_over else ())
+        ancestors, above = self._intake_ancestors(stripe), circle.contacts(self._intake.feeding(stripe))
+        circle.say(mate, wire.Accept(tag=circle.tag, stripe=stripe, ancestors=ancestors, above=above))
         self._catch_up(mate, stripe, message.since, now)
 
     def forward(self, entry: Entry, index: int, sender: PeerId | None, now: float) -> None:
         """Pass a verified block to the children of its stripe, as the bytes that came."""
-        children = self.nursery.children(Stripe(index))
+        children = self.nursery.brood(Stripe(index))
         if not children:
             return
         data = entry.messages[index]
-        for key in children:
-            mate = self._circle.mates.get(key)
-            if mate is not None and key != sender:
-                self._circle.pass_on(mate, data, Urgency.STRIPE, now + STRIPE_WAIT_S)
+        for child in children:
+            mate = self._circle.mates.get(child.key)
+            if mate is not None and child.key != sender:
+                urgency = Urgency.TRUNK if child.rank < slots.CONTRIBUTOR else Urgency.STRIPE
+                self._circle.pass_on(mate, data, urgency, now + STRIPE_WAIT_S)
 
     def heal(self, entry: Entry, now: float) -> None:
         """A piece is whole: make the blocks of my colours that did not come, and feed the children from them."""
@@ -110,13 +127,13 @@ class Outgo:
         """Answer a request for repair, or say sorry."""
         circle = self._circle
         entry = circle.window.get(message.number)
-        if entry is None or not entry.messages or self._queue_s(mate) > REPAIR_WAIT_S:
+        if entry is None or not entry.messages or not self.lends or self._queue_s(mate) > REPAIR_WAIT_S:
             circle.say(mate, wire.Sorry(tag=circle.tag, number=message.number))
             return
         picks = self._picks(entry, message)
         circle.rng.shuffle(picks)
         given = picks[: self._allowed(entry, min(message.count, len(picks)), now)]
-        if not picks:
+        if not given:
             circle.say(mate, wire.Sorry(tag=circle.tag, number=message.number))
         for index in given:
             circle.pass_on(mate, entry.messages[index], Urgency.REPAIR, now + REPAIR_WAIT_S)
@@ -136,19 +153,27 @@ class Outgo:
             return False
         return True
 
+    @property
+    def lends(self) -> bool:
+        """Whether others may ask this peer for repair."""
+        return self.nursery.total > 0
+
     def _allowed(self, entry: Entry, count: int, now: float) -> int:
-        """The source gives repair within a budget only; everybody else as asked."""
-        circle = self._circle
-        if not circle.is_source:
-            return count
-        rate = SOURCE_REPAIR_SHARE * circle.bitrate_bps / 8
-        most = SOURCE_REPAIR_SAVED_S * rate
+        """Repair is given within a budget: what the uplink has beside the stripes."""
+        size = len(next(iter(entry.messages.values())))
+        rate = self._repair_bps() / 8
+        most = max(REPAIR_SAVED_S * rate, size)
         self._repair_budget_bytes = min(most, self._repair_budget_bytes + rate * (now - self._budget_at_s))
         self._budget_at_s = now
-        size = len(next(iter(entry.messages.values())))
         allowed = min(count, int(self._repair_budget_bytes / size))
         self._repair_budget_bytes -= allowed * size
         return allowed
+
+    def _repair_bps(self) -> float:
+        circle, nursery = self._circle, self.nursery
+        if circle.is_source:
+            return SOURCE_REPAIR_SHARE * circle.bitrate_bps
+        return max(REPAIR_SHARE * nursery.total, nursery.total - nursery.used) * circle.stripe_bps
 
     def _queue_s(self, mate: Mate) -> float:
         return mate.peer.queued_bytes * 8 / self._circle.uplink.estimate_bps
@@ -164,6 +189,14 @@ class Outgo:
                 self._regrown(entry)
             if entry.held >> stripe & 1:
                 self._circle.pass_on(mate, entry.messages[stripe], Urgency.CATCH_UP, now + CATCH_UP_WAIT_S)
+            if not since and entry.number == start:
+                self._give_more(mate, entry, stripe, now)
+
+    def _give_more(self, mate: Mate, entry: Entry, stripe: Stripe, now: float) -> None:
+        """A newcomer's first piece: with some blocks more from each parent it is whole before all have answered."""
+        others = [index for index in entry.messages if index != stripe]
+        for index in self._circle.rng.sample(others, min(FIRST_PIECE_MORE, len(others))):
+            self._circle.pass_on(mate, entry.messages[index], Urgency.CATCH_UP, now + CATCH_UP_WAIT_S)
 
     def _above_me(self, stripe: Stripe, key: PeerId) -> bool:
         return not self._circle.is_source and adverts.short(key) in self._intake.ancestors(stripe)
@@ -179,7 +212,7 @@ class Outgo:
         hints = circle.contacts((below + relays)[: wire.HINTS_MAX])
         circle.say(mate, wire.Reject(tag=circle.tag, stripe=stripe, hints=hints))
 
-    def _tell_to_move(self, stripe: Stripe, key: PeerId, hints: tuple[PeerId, ...]) -> None:
+    def _tell_to_move(self, child: Child, hints: tuple[PeerId, ...]) -> None:
         circle = self._circle
-        if (mate := circle.mates.get(key)) is not None:
-            circle.say(mate, wire.Moved(tag=circle.tag, stripe=stripe, hints=circle.contacts(hints)))
+        if (mate := circle.mates.get(child.key)) is not None:
+            circle.say(mate, wire.Moved(tag=circle.tag, stripe=child.stripe, hints=circle.contacts(hints)))

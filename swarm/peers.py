@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from swarm.units import Address, LinkId, PeerId, Stripe
 from swarm.wire import Advert, Contact, Offer
 
-ADVERT_FRESH_S = 2.5
-"""An advert older than this steers nothing: three missed ones."""
+ADVERT_FRESH_S = 7.0
+"""An advert older than this steers nothing: two missed ones."""
 
 RTT_GUESS_S = 0.05
 
@@ -28,14 +28,13 @@ class Peer:
     clock_offset_us: int | None = None
     ping_due_s: float = 0.0
 
-    @property
-    def contact(self) -> Contact:
-        return Contact(self.key, self.address)
-
 
 @dataclass(slots=True)
 class Mate:
-    """A peer in one swarm: its newest advert and what passed between us, in bytes."""
+    """A peer in one swarm: its newest advert and what passed between us, in bytes.
+
+    ``is_source``: the signed manifest names its key; its own word for it would be worth nothing.
+    """
 
     peer: Peer
     advert: Advert | None = None
@@ -46,26 +45,38 @@ class Mate:
     caught_up_s: dict[Stripe, float] = field(default_factory=dict)
     leaves_at_s: float | None = None
     heard_at_s: float = 0.0
+    silent_since_s: float | None = None
+    silent_since_s: float | None = None
+    is_source: bool = False
     bytes_in: int = 0
     bytes_out: int = 0
 
-    def heard(self, advert: Advert, now: float) -> None:
+    def heard(self, now: float) -> None:
+        """A message came."""
+        self.heard_at_s = now
+        self.silent_since_s = None
+
+    def advertised(self, advert: Advert, now: float) -> None:
         """Take in a newer advert."""
         self.advert = advert
         self.advert_at_s = now
         self.offers = {offer.stripe: offer for offer in advert.offers}
 
+    @property
+    def contact(self) -> Contact:
+        return Contact(self.peer.key, self.peer.address, sum(1 << stripe for stripe in self.offers))
+
     def fresh(self, now: float) -> bool:
         return now - self.advert_at_s < ADVERT_FRESH_S
-
-    @property
-    def is_source(self) -> bool:
-        return self.advert is not None and self.advert.source
 
 
 @dataclass(frozen=True, slots=True)
 class Lead:
-    """A possible parent on one stripe; ``score_s`` is the delay that its blocks would have here."""
+    """A possible parent on one stripe; ``score_s`` is the delay that its blocks would have here.
+
+    ``vacant``: it has a place; else another child would have to make way for me.
+    """
 
     key: PeerId
     score_s: float
+    vacant: bool = True

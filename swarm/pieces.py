@@ -13,8 +13,9 @@ from blake3 import blake3
 
 from swarm.coding import code
 from swarm.errors import LocalError, MalformedMessage
+from swarm.framing import MESSAGE_BYTES_MAX
 from swarm.identity import Identity, verify
-from swarm.merkle import NODE_BYTES, tree
+from swarm.merkle import NODE_BYTES, depth, tree
 from swarm.units import SIGNATURE_BYTES, TAG_BYTES, StreamId, SwarmTag
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "HEADER_BYTES",
     "NODE_BYTES",
     "PIECE_BYTES_MAX",
+    "SIGNED_BYTES",
     "STRIPES_MAX",
     "PieceHeader",
     "SealedPiece",
@@ -38,7 +40,8 @@ PIECE_BYTES_MAX: Final = 4 * 1024 * 1024
 DURATION_US_MAX: Final = 10_000_000
 
 _FIELDS: Final = struct.Struct(">8sIQBqIIBB32s")
-HEADER_BYTES: Final = _FIELDS.size + SIGNATURE_BYTES
+SIGNED_BYTES: Final = _FIELDS.size
+HEADER_BYTES: Final = SIGNED_BYTES + SIGNATURE_BYTES
 
 _TAG_CONTEXT: Final = b"seedcast swarm 1\0"
 _PIECE_CONTEXT: Final = b"seedcast piece 1\0"
@@ -100,7 +103,9 @@ class SealedPiece:
 
 
 def swarm_tag(stream: StreamId, rendition: int) -> SwarmTag:
-    """The tag that names one rendition (0 to 255) of a stream on the wire."""
+    """The tag that names one rendition (0 to 255) of a stream on the wire. Raises LocalError for another number."""
+    if not 0 <= rendition <= 0xFF:
+        raise LocalError(f"a rendition's number is 0 to 255, not {rendition}")
     return SwarmTag(blake3(_TAG_CONTEXT + stream + bytes([rendition])).digest(TAG_BYTES))
 
 
@@ -109,7 +114,7 @@ def decode_header(buffer: bytes | memoryview, offset: int = 0) -> PieceHeader:
     if offset < 0 or len(buffer) - offset < HEADER_BYTES:
         raise MalformedMessage("piece header is cut short")
     tag, epoch, number, flags, capture_us, duration_us, length, k, n, root = _FIELDS.unpack_from(buffer, offset)
-    fault = _fault(length, duration_us, k, n)
+    fault = _fault(number, length, duration_us, k, n)
     if fault or flags & ~_KEY_FLAG:
         raise MalformedMessage(fault or "piece header has unknown flags")
     return PieceHeader(
@@ -152,7 +157,7 @@ def make_piece(
     owner: Identity,
 ) -> SealedPiece:
     """Code, hash and sign one piece. Raises LocalError when a figure is out of bounds."""
-    fault = _fault(len(payload), duration_us, k, n)
+    fault = _fault(number, len(payload), duration_us, k, n)
     if fault:
         raise LocalError(fault)
     blocks = code(k, n).encode(payload)
@@ -189,12 +194,17 @@ def reseal(header: PieceHeader, payload: bytes) -> SealedPiece | None:
     return SealedPiece(header, header.encode(), blocks, paths) if root == header.root else None
 
 
-def _fault(length: int, duration_us: int, k: int, n: int) -> str:
+def _fault(number: int, length: int, duration_us: int, k: int, n: int) -> str:
     """What is out of bounds in a piece, or nothing."""
+    if number < 1:
+        return f"pieces are numbered from 1 on, not {number}: 0 stands for none"
     if not 1 <= k <= n <= STRIPES_MAX:
         return f"k of n blocks must be 1 <= k <= n <= {STRIPES_MAX}, not {k} of {n}"
     if not 0 < length <= PIECE_BYTES_MAX:
         return f"a piece must have 1 to {PIECE_BYTES_MAX} bytes, not {length}"
     if not 0 < duration_us <= DURATION_US_MAX:
         return f"a piece must last 1 to {DURATION_US_MAX} microseconds, not {duration_us}"
+    most = MESSAGE_BYTES_MAX - HEADER_BYTES - depth(n) * NODE_BYTES - 2
+    if -(-length // k) > most:
+        return f"{length} bytes in {k} blocks exceed {most} bytes a block: choose a greater k or shorter pieces"
     return ""

@@ -20,6 +20,9 @@ SHORT_ANSWER_S = 0.08
 TRIES_MAX = 16
 AT_ONCE_MAX = 16
 NEAR = 6
+LENDS_NOTHING_MS = 0xFFFF
+"""An advert's lag that says: ask me for no repair."""
+
 SOURCE_AFTER_TRIES = 2
 """The source is asked only when neighbours could not help so often: it serves what nobody else has."""
 
@@ -60,7 +63,7 @@ class Repairs:
     def due(self, entries: Iterable[Entry], now: float) -> list[Entry]:
         """The incomplete pieces to ask for now, oldest first."""
         limit = now - (self.usual_s + 2 * self.spread_s + PATIENCE_S)
-        late = sorted((e for e in entries if e.payload is None and not e.lost and e.first_seen_s < limit), key=_age)
+        late = sorted((entry for entry in entries if entry.first_seen_s < limit), key=_age)
         for number in self.searches.keys() - {entry.number for entry in late}:
             del self.searches[number]
         found = []
@@ -108,4 +111,6 @@ def _choose(search: Search, number: int, mates: Sequence[Mate], *, count: int, r
 def _has(mate: Mate, number: int, now: float) -> bool:
     """Whether the advert, aged by the time since it came, says that this mate has the piece by now."""
     assert mate.advert is not None
+    if mate.advert.lag_ms == LENDS_NOTHING_MS:
+        return False
     return mate.advert.newest >= number or now - mate.advert_at_s > mate.advert.lag_ms / 1e3

@@ -62,6 +62,13 @@ class SendQueue:
                 budget_bytes -= len(data)
         return taken
 
+    def most_urgent_data(self) -> Urgency | None:
+        """The class of the first message that is not control; None when there is none."""
+        for urgency in DROPPABLE:
+            if self._classes[urgency]:
+                return urgency
+        return None
+
     def _leaves(self, size_bytes: int, urgency: Urgency) -> None:
         self.queued_bytes -= size_bytes
         if urgency is Urgency.CONTROL:

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 class NodeSettings:
     """Rates in bit/s, times in seconds.
 
-    ``uplink_guess_bps`` stands until real sending has shown what the uplink carries; ``upload_cap_bps`` is the
-    user's limit, 0 for none; ``source_multiple`` bounds what a broadcaster sends, as a multiple of its bitrate.
+    ``uplink_guess_bps`` is what the uplink carried another day, 0 when nothing is known of it; ``upload_cap_bps`` is
+    the user's limit, 0 for none; ``source_multiple`` bounds what a broadcaster sends, as a multiple of its bitrate.
     """
 
-    uplink_guess_bps: float = 5_000_000.0
+    uplink_guess_bps: float = 0.0
     upload_cap_bps: float = 0.0
     download_only: bool = False
     source_multiple: float = 3.0

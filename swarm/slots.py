@@ -1,18 +1,27 @@
 """Upload slots: whom this peer sends its stripes to, and who makes way for whom.
 
-One slot carries one stripe to one child. The uplink's estimate gives the total; it is spread over the colours.
-A child's rank is its class, the lower the better: a relay of that stripe, then one that relays elsewhere, then one
-that relays nothing, and in each class the spare after the needed.
+One slot carries one stripe to one child. The uplink's estimate gives the total. A relay's colours share it; the
+source gives each stripe an even part. A child's rank is its class, the lower the better: a relay of that stripe, the
+more children it has room for the lower, then one that relays elsewhere, then one that relays nothing, and in each of
+the latter the spare after the needed.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from swarm.peers import Mate
 from swarm.units import PeerId, Stripe
 
-RELAY, CONTRIBUTOR, RECEIVER = 0, 2, 4
+RELAY, CONTRIBUTOR, RECEIVER = 0, 8, 12
+RELAY_STEPS = 6
+"""A relay's rank grows by one from 0 each time that its room halves: 32 children and more, 16, 8, 4, 2, fewer."""
+
+RANK_MAX = 13
 SPARE = 1
 """Added to the rank of a stripe that a child could do without."""
+
+CLEARLY = 2
+"""A relay makes way for another one only if that has four times its room."""
 
 GRACE_S = 1.5
 """A child that has to make way is fed for so long while it finds another parent."""
@@ -23,9 +32,10 @@ MOVING_SHARE = 4
 
 @dataclass(slots=True)
 class Child:
+    stripe: Stripe
     key: PeerId
     rank: int
-    slots: int
+    spare: bool
     since_s: float
     leaves_at_s: float | None = None
 
@@ -35,58 +45,92 @@ class Admission:
     """The answer to a request; ``displaced`` has to be told to move."""
 
     accepted: bool
-    displaced: PeerId | None = None
+    displaced: Child | None = None
+
+
+def relay_rank(room: int) -> int:
+    """The rank of a relay that can feed so many children on a stripe."""
+    return RELAY + max(0, RELAY_STEPS - min(room, 63).bit_length())
+
+
+def rank(mate: Mate, stripe: Stripe, *, spare: bool, demoted: bool = False) -> int:
+    """How good a child's claim to a stripe is, by what it has advertised; ``demoted``: it was found to give nothing."""
+    if demoted or mate.advert is None or not mate.offers or mate.peer.download_only:
+        return RECEIVER + spare
+    if stripe in mate.offers:
+        return relay_rank(mate.advert.slots // len(mate.offers))
+    return CONTRIBUTOR + spare
 
 
 @dataclass(slots=True)
 class Nursery:
-    """The children by stripe. ``colours`` are the stripes offered, ``total`` the slots over all of them."""
+    """The children by stripe, those of better rank first.
+
+    ``colours`` are the stripes offered, ``total`` the slots over all of them; ``even`` gives each its own part.
+    """
 
     total: int = 0
     colours: tuple[Stripe, ...] = ()
+    even: bool = False
     _children: dict[Stripe, dict[PeerId, Child]] = field(default_factory=dict)
 
     def children(self, stripe: Stripe) -> Iterable[PeerId]:
         return self._children.get(stripe, {}).keys()
 
+    def brood(self, stripe: Stripe) -> Iterable[Child]:
+        """The children of a stripe, those of better rank first."""
+        return self._children.get(stripe, {}).values()
+
     def stripes_of(self, key: PeerId) -> list[Stripe]:
         return [stripe for stripe, brood in self._children.items() if key in brood]
+
+    def has(self, stripe: Stripe) -> bool:
+        """Whether a stripe has children."""
+        return bool(self._children.get(stripe))
+
+    def everybody(self) -> set[PeerId]:
+        """All children, of whatever stripe."""
+        return {key for brood in self._children.values() for key in brood}
 
     @property
     def used(self) -> int:
         return sum(len(brood) for brood in self._children.values())
 
-    def capacity(self, stripe: Stripe) -> int:
-        """Slots of one colour: an even share, the remainder to the first ones."""
-        if stripe not in self.colours:
-            return 0
-        share, over = divmod(self.total, len(self.colours))
-        return share + (self.colours.index(stripe) < over)
-
     def free(self, stripe: Stripe) -> int:
-        return max(0, self.capacity(stripe) - self._staying(stripe))
+        """Slots that a new child of a stripe could have."""
+        return max(0, self._capacity(stripe) - len(self._staying(stripe)))
 
     def lowest_rank(self, stripe: Stripe) -> int:
         """The rank that a newcomer has to beat, 0 when no child may be moved now."""
         worst = self._worst(stripe)
-        return worst.rank if worst is not None else 0
+        if worst is None:
+            return 0
+        return worst.rank if worst.rank >= CONTRIBUTOR else max(0, worst.rank - CLEARLY + 1)
 
-    def ask(self, stripe: Stripe, key: PeerId, rank: int, slots: int, now: float) -> Admission:
+    def ask(self, stripe: Stripe, key: PeerId, rank: int, now: float, *, spare: bool = False) -> Admission:
         """Decide on a request, and take the child in if there is or can be made a place."""
-        brood = self._children.setdefault(stripe, {})
-        known = brood.get(key)
+        known = self._children.get(stripe, {}).get(key)
         if known is not None and known.leaves_at_s is None:
-            brood[key] = Child(key, rank, slots, known.since_s)
+            self._take_in(Child(stripe, key, rank, spare, known.since_s))
             return Admission(accepted=True)
         if self.free(stripe) > 0:
-            brood[key] = Child(key, rank, slots, now)
+            self._take_in(Child(stripe, key, rank, spare, now))
             return Admission(accepted=True)
         worst = self._worst(stripe)
-        if worst is None or worst.rank <= rank:
+        if worst is None or self.lowest_rank(stripe) <= rank:
             return Admission(accepted=False)
         worst.leaves_at_s = now + GRACE_S
-        brood[key] = Child(key, rank, slots, now)
-        return Admission(accepted=True, displaced=worst.key)
+        self._take_in(Child(stripe, key, rank, spare, now))
+        return Admission(accepted=True, displaced=worst)
+
+    def judge(self, mate: Mate, *, demoted: bool = False) -> None:
+        """What a mate advertises now decides about its places."""
+        for stripe in self.stripes_of(mate.peer.key):
+            child = self._children[stripe][mate.peer.key]
+            claim = rank(mate, stripe, spare=child.spare, demoted=demoted)
+            if claim != child.rank:
+                child.rank = claim
+                self._take_in(child)
 
     def remove(self, stripe: Stripe, key: PeerId) -> None:
         self._children.get(stripe, {}).pop(key, None)
@@ -94,16 +138,15 @@ class Nursery:
     def remove_everywhere(self, key: PeerId) -> None:
         for brood in self._children.values():
             brood.pop(key, None)
-
-    def send_away_surplus(self, now: float) -> list[tuple[Stripe, PeerId]]:
+    def send_away_surplus(self, now: float) -> list[Child]:
         """Children beyond the slots, worst first, that have to be told to move; each is named once."""
         told = []
-        for stripe, brood in self._children.items():
-            surplus = self._staying(stripe) - self.capacity(stripe)
-            staying = [child for child in brood.values() if child.leaves_at_s is None]
+        for stripe in list(self._children) if self.even else [None]:
+            staying = self._staying(stripe)
+            surplus = len(staying) - self._capacity(stripe)
             for child in sorted(staying, key=_by_claim, reverse=True)[: max(0, surplus)]:
                 child.leaves_at_s = now + GRACE_S
-                told.append((stripe, child.key))
+                told.append(child)
         return told
 
     def expire(self, now: float) -> None:
@@ -112,20 +155,44 @@ class Nursery:
             for child in [c for c in brood.values() if c.leaves_at_s is not None and c.leaves_at_s <= now]:
                 del brood[child.key]
 
-    def clear(self) -> None:
+    def clear(self) -> list[Child]:
+        """Let go of all children; those that have not been told to move yet are given back."""
+        told = self._staying(None)
         self._children.clear()
+        return told
 
-    def _staying(self, stripe: Stripe) -> int:
-        return sum(child.leaves_at_s is None for child in self._children.get(stripe, {}).values())
+    def _take_in(self, child: Child) -> None:
+        """Those of better rank come first: their blocks go out first."""
+        brood = self._children.setdefault(child.stripe, {})
+        brood[child.key] = child
+        self._children[child.stripe] = {c.key: c for c in sorted(brood.values(), key=_by_claim)}
+
+    def _capacity(self, stripe: Stripe | None) -> int:
+        """The slots that a stripe's children share: all, or of an even spread one part, the remainder to the first."""
+        if stripe is not None and stripe not in self.colours:
+            return 0
+        if not self.even or stripe is None:
+            return self.total
+        share, over = divmod(self.total, len(self.colours))
+        return share + (self.colours.index(stripe) < over)
+
+    def _staying(self, stripe: Stripe | None) -> list[Child]:
+        """The children that share slots with a stripe's, those on their way out left aside."""
+        broods = [self._children.get(stripe, {})] if self.even and stripe is not None else self._children.values()
+        return [child for brood in broods for child in brood.values() if child.leaves_at_s is None]
+
+    def _moving(self, stripe: Stripe) -> int:
+        broods = [self._children.get(stripe, {})] if self.even else self._children.values()
+        return sum(child.leaves_at_s is not None for brood in broods for child in brood.values())
 
     def _worst(self, stripe: Stripe) -> Child | None:
-        brood = self._children.get(stripe, {})
-        staying = [child for child in brood.values() if child.leaves_at_s is None]
-        moving = len(brood) - len(staying)
-        if not staying or moving >= max(1, len(brood) // MOVING_SHARE):
+        if stripe not in self.colours:
+            return None
+        staying, moving = self._staying(stripe), self._moving(stripe)
+        if not staying or moving >= max(1, (len(staying) + moving) // MOVING_SHARE):
             return None
         return max(staying, key=_by_claim)
 
 
-def _by_claim(child: Child) -> tuple[int, int, float]:
-    return child.rank, -child.slots, child.since_s
+def _by_claim(child: Child) -> tuple[int, float]:
+    return child.rank, child.since_s

@@ -24,7 +24,8 @@ class StreamStatus:
     """One swarm. ``delay_s`` is the smoothed time from a piece's capture to its being whole here.
 
     ``payload_bytes`` counts the pieces themselves, made or rebuilt; against it ``bytes_in`` and ``bytes_out``
-    show the overhead.
+    show the overhead. Of ``blocks`` taken in, ``surplus`` came when their piece was whole already; ``duplicates``
+    were here before and are not among them.
     """
 
     peers: tuple[PeerStatus, ...]
@@ -38,5 +39,22 @@ class StreamStatus:
     colours: tuple[int, ...]
     slots: int
     children: int
+    blocks: int
+    surplus: int
     duplicates: int
     equivocations: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UplinkStatus:
+    """This node's line towards its peers, all streams together; rates in bit/s.
+
+    ``line_bps`` is what it carries as far as is known, ``proven`` whether it has been full once; ``cap_bps`` is 0
+    without a limit. ``sent_bytes`` counts all since the node began, headers included.
+    """
+
+    line_bps: float
+    proven: bool
+    cap_bps: float
+    paused: bool
+    sent_bytes: int

@@ -14,12 +14,13 @@ from random import Random
 
 from swarm.peers import Lead
 from swarm.units import PeerId, Stripe
+from swarm.wire import Contact
 
-ANSWER_S = 0.6
-"""A request without an answer for so long has failed."""
+ANSWER_S = (0.25, 0.6)
+"""A request without an answer for so long, or for four round trips between these, has failed."""
 
-OVERDUE_LOOK_S = 0.4
-"""A parent so far behind the others' blocks: look for another beside it."""
+OVERDUE_LOOK_S = (0.4, 0.9)
+"""A parent so far behind the others' blocks: look for another beside it. The latter when it was heard of since."""
 
 OVERDUE_DROP_S = 2.8
 """So far behind: drop it even without another."""
@@ -43,17 +44,19 @@ class Rest:
 
 @dataclass(slots=True)
 class Feed:
-    """State of one incoming stripe."""
+    """State of one incoming stripe. ``leaving``: the parent wants to be rid of me."""
 
     stripe: Stripe
     parent: PeerId | None = None
     ancestors: tuple[bytes, ...] = ()
+    above: tuple[Contact, ...] = ()
     leaving: bool = False
     fed_since_s: float = 0.0
+    hungry_since_s: float | None = None
     last_number: int = 0
     delay_s: float | None = None
     asked: PeerId | None = None
-    asked_at_s: float = 0.0
+    answer_by_s: float = 0.0
     late: PeerId | None = None
     hints: tuple[PeerId, ...] = ()
     resting: dict[PeerId, Rest] = field(default_factory=dict)
@@ -62,12 +65,12 @@ class Feed:
     def active(self) -> bool:
         return self.parent is not None or self.asked is not None
 
-    def ask(self, key: PeerId, now: float) -> None:
-        self.asked, self.asked_at_s = key, now
+    def ask(self, key: PeerId, now: float, rtt_s: float) -> None:
+        self.asked, self.answer_by_s = key, now + min(ANSWER_S[1], max(ANSWER_S[0], 4 * rtt_s))
 
-    def accept(self, key: PeerId, ancestors: tuple[bytes, ...], now: float) -> None:
-        """The asked candidate feeds me from now on."""
-        self.parent, self.ancestors = key, ancestors
+    def accept(self, key: PeerId, ancestors: tuple[bytes, ...], above: tuple[Contact, ...], now: float) -> None:
+        """The asked candidate feeds me from now on; ``above`` is its own parent."""
+        self.parent, self.ancestors, self.above = key, ancestors, above
         self.fed_since_s = now
         self.last_number, self.delay_s = 0, None
         self.asked, self.late, self.leaving, self.hints = None, None, False, ()
@@ -90,6 +93,13 @@ class Feed:
         """Whether an acceptance answers a question: the one under way, or with no parent the one given up last."""
         return key == self.asked or (self.parent is None and key == self.late)
 
+    def hunger(self, now: float) -> None:
+        """Note since when there is no parent."""
+        if self.parent is not None:
+            self.hungry_since_s = None
+        elif self.hungry_since_s is None:
+            self.hungry_since_s = now
+
     def renew(self, now: float) -> None:
         """The source counts anew: what the parent sent before says nothing about what is due."""
         self.last_number, self.fed_since_s = 0, now
@@ -101,7 +111,7 @@ class Feed:
 
     def late_answer(self, now: float) -> PeerId | None:
         """The candidate whose answer is out of time, if any."""
-        return self.asked if self.asked is not None and now - self.asked_at_s > ANSWER_S else None
+        return self.asked if self.asked is not None and now > self.answer_by_s else None
 
     def forget_rests(self, now: float) -> None:
         for key in [key for key, rest in self.resting.items() if rest.until_s + REST_S[1] < now]:

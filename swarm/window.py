@@ -4,15 +4,14 @@ Every block is checked here before anything else sees it: the header's signature
 once a block. A block that was admitted may be stored, forwarded and served.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
 from swarm import wire
-from swarm.coding import code
 from swarm.errors import MalformedMessage, ProofError
-from swarm.merkle import check
-from swarm.pieces import PieceHeader, SealedPiece, decode_header, reseal, verify_header
+from swarm.pieces import SIGNED_BYTES, PieceHeader, SealedPiece, decode_header
+from swarm.reading import READER, Reader
 from swarm.units import StreamId, SwarmTag
 
 PIECES_MAX = 96
@@ -30,7 +29,8 @@ STALE_S = 5.0
 GAP_MAX = 24
 """Unseen numbers between two seen ones that are taken for lost pieces rather than for a pause of the source."""
 
-Verify = Callable[[PieceHeader, StreamId], bool]
+EVIDENCE_MAX = 16
+"""Pieces of one epoch for which proof is given out that the source signed two of them."""
 
 
 class Verdict(Enum):
@@ -55,20 +55,24 @@ class Entry:
     payload: bytes | None = None
     completed_s: float | None = None
     lost: bool = False
+    disputed: bool = False
 
 
 class Window:
     """The pieces of one swarm, at most ``PIECES_MAX``, by number within the newest epoch."""
 
-    def __init__(self, stream: StreamId, tag: SwarmTag, verify: Verify = verify_header) -> None:
+    def __init__(self, stream: StreamId, tag: SwarmTag, reader: Reader = READER) -> None:
         self._stream = stream
         self._tag = tag
-        self._verify = verify
+        self._reader = reader
         self._entries: dict[int, Entry] = {}
+        self._incomplete: dict[int, Entry] = {}
         self.epoch = 0
         self.newest = 0
         self.newest_complete = 0
         self.equivocations = 0
+        self._evidence: list[tuple[int, tuple[bytes, bytes]]] = []
+        self._evidence_left = EVIDENCE_MAX
         self._newest_signed = 0
         self._new_block_s = float("-inf")
 
@@ -81,6 +85,10 @@ class Window:
     def entries(self) -> Iterable[Entry]:
         """All entries, in no particular order."""
         return self._entries.values()
+
+    def incomplete(self) -> Iterable[Entry]:
+        """The entries that are neither whole nor given up."""
+        return self._incomplete.values()
 
     def since(self, number: int) -> list[Entry]:
         """The entries from ``number`` on, in order."""
@@ -100,13 +108,20 @@ class Window:
         header_bytes = wire.block_header(data)
         entry = self._known(header_bytes)
         if entry is None:
-            header = self._checked_header(header_bytes)
-            if self._too_late(header, now):
+            header = self._header(header_bytes)
+            if self._too_late(header, now) or self._is_disputed(header):
                 return Verdict.TOO_LATE, None, 0
+            if not self._reader.signed(header, self._stream):
+                raise ProofError("piece header is not signed by the stream's key")
             entry = self._open(header, header_bytes, now)
             if entry is None:
                 return Verdict.TOO_LATE, None, 0
         return self._store(entry, data, now)
+
+    def take_evidence(self) -> list[tuple[int, tuple[bytes, bytes]]]:
+        """The pieces that were found to be signed twice since last asked: number and both headers, ours first."""
+        found, self._evidence = self._evidence, []
+        return found
 
     def put(self, sealed: SealedPiece, payload: bytes, now: float) -> Entry:
         """Store a piece of our own making whole."""
@@ -114,7 +129,7 @@ class Window:
         entry = self._entry(sealed.header.number, now)
         self._newest_signed = max(self._newest_signed, entry.number)
         entry.header, entry.header_bytes = sealed.header, sealed.header_bytes
-        self._fill(entry, sealed)
+        _fill(entry, wire.block_messages(sealed))
         self._complete(entry, payload, now)
         return entry
 
@@ -125,10 +140,7 @@ class Window:
         """
         if entry.header is None or entry.payload is None or len(entry.messages) == entry.header.n:
             return
-        sealed = reseal(entry.header, entry.payload)
-        if sealed is None:
-            raise ProofError("the source's signed root does not match its own blocks")
-        self._fill(entry, sealed)
+        _fill(entry, self._reader.regrown(entry.header, entry.payload))
 
     def expect_next(self, now: float) -> None:
         """Note that the piece after the newest exists, so that it is missed though no block of it came.
@@ -140,9 +152,10 @@ class Window:
 
     def give_up(self, older_than_s: float) -> list[Entry]:
         """Mark as lost, once, what was first seen before ``older_than_s`` and is still incomplete."""
-        late = [e for e in self._entries.values() if e.payload is None and not e.lost and e.first_seen_s < older_than_s]
+        late = [entry for entry in self._incomplete.values() if entry.first_seen_s < older_than_s]
         for entry in late:
             entry.lost = True
+            del self._incomplete[entry.number]
         return sorted(late, key=lambda e: e.number)
 
     def _known(self, header_bytes: bytes) -> Entry | None:
@@ -150,13 +163,16 @@ class Window:
         entry = self._entries.get(number)
         return entry if entry is not None and entry.header_bytes == header_bytes else None
 
-    def _checked_header(self, header_bytes: bytes) -> PieceHeader:
+    def _header(self, header_bytes: bytes) -> PieceHeader:
         header = decode_header(header_bytes)
         if header.tag != self._tag:
             raise MalformedMessage("block of another swarm")
-        if not self._verify(header, self._stream):
-            raise ProofError("piece header is not signed by the stream's key")
         return header
+
+    def _is_disputed(self, header: PieceHeader) -> bool:
+        """Whether the source is known to have signed this number twice: nothing more is learned from a third."""
+        entry = self._entries.get(header.number) if header.epoch == self.epoch else None
+        return entry is not None and entry.disputed
 
     def _too_late(self, header: PieceHeader, now: float) -> bool:
         if header.epoch != self.epoch:
@@ -169,7 +185,7 @@ class Window:
         self._follow_epoch(header)
         entry = self._entry(header.number, now)
         if entry.header is not None:
-            self.equivocations += 1
+            self._dispute(entry, header_bytes)
             return None
         entry.header, entry.header_bytes = header, header_bytes
         self._newest_signed = max(self._newest_signed, header.number)
@@ -180,11 +196,23 @@ class Window:
         if header.epoch == self.epoch:
             return
         self.epoch = header.epoch
+        self._evidence_left = EVIDENCE_MAX
         if header.number <= self.newest:
             self._entries.clear()
+            self._incomplete.clear()
             self.newest_complete = 0
         # What lies between the last piece of an epoch and the first of the next never was.
         self.newest = self._newest_signed = header.number - 1
+
+    def _dispute(self, entry: Entry, other: bytes) -> None:
+        """Another header for a piece is signed too. The first one seen stays: each part of the swarm has its own."""
+        entry.disputed = True
+        if other[:SIGNED_BYTES] == entry.header_bytes[:SIGNED_BYTES]:
+            return
+        self.equivocations += 1
+        if self._evidence_left:
+            self._evidence_left -= 1
+            self._evidence.append((entry.number, (entry.header_bytes, other)))
 
     def _entry(self, number: int, now: float) -> Entry:
         entry = self._entries.get(number)
@@ -192,55 +220,59 @@ class Window:
             return entry
         if self.newest and 1 < number - self.newest <= GAP_MAX:
             for missing in range(self.newest + 1, number):
-                self._entries.setdefault(missing, Entry(missing, now))
-        entry = self._entries[number] = Entry(number, now)
+                if missing not in self._entries:
+                    self._add(missing, now)
+        entry = self._add(number, now)
         self.newest = max(self.newest, number)
         self._trim()
         return entry
+
+    def _add(self, number: int, now: float) -> Entry:
+        entry = self._entries[number] = self._incomplete[number] = Entry(number, now)
+        return entry
+
+    def _drop(self, number: int) -> Entry:
+        self._incomplete.pop(number, None)
+        return self._entries.pop(number)
 
     def _trim(self) -> None:
         floor = self.newest - PIECES_MAX
         if len(self._entries) > PIECES_MAX:
             for number in [n for n in self._entries if n <= floor]:
-                del self._entries[number]
+                self._drop(number)
 
     def _trim_bytes(self) -> None:
         total = sum(map(_bytes_most, self._entries.values()))
         while total > BYTES_MAX and len(self._entries) > 1:
-            total -= _bytes_most(self._entries.pop(min(self._entries)))
+            total -= _bytes_most(self._drop(min(self._entries)))
 
     def _store(self, entry: Entry, data: bytes, now: float) -> tuple[Verdict, Entry, int]:
         header = entry.header
         assert header is not None
-        index, path, payload = wire.split_block(data, header.n)
+        index = wire.block_index(data, header.n)
         if entry.held >> index & 1:
             return Verdict.DUPLICATE, entry, index
-        if len(payload) != header.block_bytes:
-            raise MalformedMessage("block has the wrong size")
-        if not check(header.root, header.n, index, path, payload):
-            raise ProofError("block does not belong to the signed piece")
+        self._reader.check_block(header, index, data)
         entry.messages[index] = data
         entry.held |= 1 << index
         self._new_block_s = now
         if entry.payload is not None or len(entry.messages) < header.k:
             return Verdict.NEW, entry, index
-        self._complete(entry, self._rebuild(entry, header), now)
+        self._complete(entry, self._reader.payload(header, entry.messages), now)
         return Verdict.COMPLETED, entry, index
-
-    def _rebuild(self, entry: Entry, header: PieceHeader) -> bytes:
-        blocks = {i: wire.split_block(data, header.n)[2] for i, data in entry.messages.items()}
-        return code(header.k, header.n).rebuild(blocks, header.length)
 
     def _complete(self, entry: Entry, payload: bytes, now: float) -> None:
         entry.payload = payload
         entry.completed_s = now
+        self._incomplete.pop(entry.number, None)
         self.newest_complete = max(self.newest_complete, entry.number)
 
-    def _fill(self, entry: Entry, sealed: SealedPiece) -> None:
-        for index, (block, path) in enumerate(zip(sealed.blocks, sealed.paths, strict=True)):
-            if not entry.held >> index & 1:
-                entry.messages[index] = wire.encode_block(sealed.header_bytes, index, path, block)
-                entry.held |= 1 << index
+
+def _fill(entry: Entry, messages: list[bytes]) -> None:
+    for index, message in enumerate(messages):
+        if not entry.held >> index & 1:
+            entry.messages[index] = message
+            entry.held |= 1 << index
 
 
 def _bytes_most(entry: Entry) -> int:

@@ -7,15 +7,16 @@ A message is whole when it comes here: framing is the driver's. ``decode`` gives
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Final
 
 from swarm.errors import MalformedMessage
 from swarm.merkle import NODE_BYTES, depth
-from swarm.pieces import HEADER_BYTES, STRIPES_MAX
+from swarm.pieces import HEADER_BYTES, STRIPES_MAX, SealedPiece
 from swarm.units import KEY_BYTES, SIGNATURE_BYTES, TAG_BYTES, Address, PeerId, Stripe, SwarmTag
 
-VERSION: Final = 1
+VERSION: Final = 2
 PEERS_MAX: Final = 32
 HINTS_MAX: Final = 3
 ANCESTORS_MAX: Final = 16
@@ -26,10 +27,11 @@ BLOCK: Final = 12
 
 @dataclass(frozen=True, slots=True)
 class Contact:
-    """A peer and where it was last seen."""
+    """A peer, where it was last seen, and the stripes that it was seen to relay (bit i: stripe i)."""
 
     key: PeerId
     address: Address
+    colours: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,14 +88,16 @@ class Offer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Advert:
-    """What a neighbour needs to choose parents and whom to ask for repair; sent once a second."""
+    """What a neighbour needs to choose parents and whom to ask for repair; sent every few seconds.
+
+    ``slots``: how many children the sender has room for on all its stripes. ``lag_ms`` 65535: lends no repair.
+    """
 
     tag: SwarmTag
-    source: bool
     newest: int
     lag_ms: int
     uptime_s: int
-    proven_slots: int
+    slots: int
     clock_depth: int
     clock_offset_us: int
     offers: tuple[Offer, ...]
@@ -114,16 +118,17 @@ class Subscribe:
     tag: SwarmTag
     stripe: Stripe
     since: int
-    rank: int
-    slots: int
     spare: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accept:
+    """Yes; ``above``: who feeds the sender there, if anybody, to be asked when the sender is gone."""
+
     tag: SwarmTag
     stripe: Stripe
     ancestors: tuple[bytes, ...]
+    above: tuple[Contact, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -230,11 +235,11 @@ class _Reader:
         family = self.byte()
         if family not in {4, 6}:
             raise MalformedMessage("address is neither IPv4 nor IPv6")
-        host = str(IPv4Address(self.take(4)) if family == 4 else IPv6Address(self.take(16)))
+        host = _host(self.take(4 if family == 4 else 16))
         return Address(host, int.from_bytes(self.take(2), "big"))
 
     def contact(self) -> Contact:
-        return Contact(self.key(), self.address())
+        return Contact(self.key(), self.address(), self.unpack(_NUMBER)[0])
 
     def contacts(self, most: int) -> tuple[Contact, ...]:
         return tuple(self.contact() for _ in range(_bounded(self.byte(), most, "contacts")))
@@ -248,6 +253,11 @@ class _Reader:
             raise MalformedMessage("message has trailing bytes")
 
 
+@lru_cache(maxsize=1024)
+def _host(packed: bytes) -> str:
+    return str(IPv4Address(packed) if len(packed) == 4 else IPv6Address(packed))
+
+
 def _bounded(value: int, most: int, what: str) -> int:
     if value > most:
         raise MalformedMessage(f"{what} is {value}, at most {most}")
@@ -256,21 +266,22 @@ def _bounded(value: int, most: int, what: str) -> int:
 
 _INTEREST = struct.Struct(">II")
 _OFFER = struct.Struct(">BHBB")
-_ADVERT = struct.Struct(">BQHIHBqB")
-_SUBSCRIBE = struct.Struct(">QBHB")
+_ADVERT = struct.Struct(">QHIHBqB")
+_SUBSCRIBE = struct.Struct(">QB")
 _WANT = struct.Struct(">QQB")
 _NUMBER = struct.Struct(">Q")
 _PING = struct.Struct(">q")
 _PONG = struct.Struct(">qq")
 
 
+@lru_cache(maxsize=1024)
 def _put_address(address: Address) -> bytes:
     host = ip_address(address.host.partition("%")[0])
     return bytes([host.version]) + host.packed + address.port.to_bytes(2, "big")
 
 
 def _put_contact(contact: Contact) -> bytes:
-    return contact.key + _put_address(contact.address)
+    return contact.key + _put_address(contact.address) + _NUMBER.pack(contact.colours)
 
 
 def _put_contacts(contacts: tuple[Contact, ...]) -> bytes:
@@ -297,7 +308,7 @@ def _put_offer(o: Offer) -> bytes:
 
 def _put_advert(m: Advert) -> bytes:
     fixed = _ADVERT.pack(
-        m.source, m.newest, m.lag_ms, m.uptime_s, m.proven_slots, m.clock_depth, m.clock_offset_us, len(m.offers)
+        m.newest, m.lag_ms, m.uptime_s, m.slots, m.clock_depth, m.clock_offset_us, len(m.offers)
     )
     return m.tag + fixed + b"".join(map(_put_offer, m.offers))
 
@@ -337,16 +348,14 @@ def _get_offer(r: _Reader) -> Offer:
 
 def _get_advert(r: _Reader) -> Advert:
     tag = r.tag()
-    source, newest, lag_ms, uptime_s, proven, clock_depth, clock_offset_us, count = r.unpack(_ADVERT)
-    _bounded(source, 1, "flag")
+    newest, lag_ms, uptime_s, slots, clock_depth, clock_offset_us, count = r.unpack(_ADVERT)
     offers = tuple(_get_offer(r) for _ in range(_bounded(count, STRIPES_MAX, "offers")))
     return Advert(
         tag=tag,
-        source=source == 1,
         newest=newest,
         lag_ms=lag_ms,
         uptime_s=uptime_s,
-        proven_slots=proven,
+        slots=slots,
         clock_depth=clock_depth,
         clock_offset_us=clock_offset_us,
         offers=offers,
@@ -355,9 +364,9 @@ def _get_advert(r: _Reader) -> Advert:
 
 def _get_subscribe(r: _Reader) -> Subscribe:
     tag, stripe = r.tag(), r.stripe()
-    since, rank, slots, spare = r.unpack(_SUBSCRIBE)
+    since, spare = r.unpack(_SUBSCRIBE)
     _bounded(spare, 1, "flag")
-    return Subscribe(tag=tag, stripe=stripe, since=since, rank=rank, slots=slots, spare=spare == 1)
+    return Subscribe(tag=tag, stripe=stripe, since=since, spare=spare == 1)
 
 
 def _get_want(r: _Reader) -> Want:
@@ -385,7 +394,7 @@ _GET: dict[int, Callable[[_Reader], Message]] = {
     5: _get_advert,
     6: lambda r: Peers(tag=r.tag(), contacts=r.contacts(PEERS_MAX)),
     7: _get_subscribe,
-    8: lambda r: Accept(tag=r.tag(), stripe=r.stripe(), ancestors=r.ancestors()),
+    8: lambda r: Accept(tag=r.tag(), stripe=r.stripe(), ancestors=r.ancestors(), above=r.contacts(1)),
     9: lambda r: Reject(tag=r.tag(), stripe=r.stripe(), hints=r.contacts(HINTS_MAX)),
     10: lambda r: Unsubscribe(tag=r.tag(), stripe=r.stripe()),
     11: lambda r: Moved(tag=r.tag(), stripe=r.stripe(), hints=r.contacts(HINTS_MAX)),
@@ -413,10 +422,11 @@ def encode(message: Message) -> bytes:  # noqa: C901, PLR0911, PLR0912 - one lin
         case Peers():
             return b"\x06" + message.tag + _put_contacts(message.contacts)
         case Subscribe():
-            fields = _SUBSCRIBE.pack(message.since, message.rank, message.slots, message.spare)
+            fields = _SUBSCRIBE.pack(message.since, message.spare)
             return b"\x07" + message.tag + bytes([message.stripe]) + fields
         case Accept():
-            return b"\x08" + message.tag + bytes([message.stripe]) + _put_ancestors(message.ancestors)
+            above = _put_contacts(message.above)
+            return b"\x08" + message.tag + bytes([message.stripe]) + _put_ancestors(message.ancestors) + above
         case Reject():
             return b"\x09" + message.tag + bytes([message.stripe]) + _put_contacts(message.hints)
         case Unsubscribe():
@@ -449,6 +459,21 @@ def decode(data: bytes) -> Message:
 def encode_block(header: bytes, index: int, path: bytes, payload: bytes) -> bytes:
     """A block message. It is built once and goes to every child as it is."""
     return b"".join((_BLOCK_TYPE, header, index.to_bytes(1, "big"), path, payload))
+
+
+def block_messages(sealed: SealedPiece) -> list[bytes]:
+    """The messages of all blocks of a piece, by index."""
+    return [
+        encode_block(sealed.header_bytes, index, path, block)
+        for index, (block, path) in enumerate(zip(sealed.blocks, sealed.paths, strict=True))
+    ]
+
+
+def block_index(data: bytes, n: int) -> int:
+    """Which of the ``n`` blocks that its header names this message holds. Raises MalformedMessage."""
+    if len(data) <= 1 + HEADER_BYTES or data[1 + HEADER_BYTES] >= n:
+        raise MalformedMessage("block is cut short or its index is out of range")
+    return data[1 + HEADER_BYTES]
 
 
 def split_block(data: bytes, n: int) -> tuple[int, bytes, memoryview]:

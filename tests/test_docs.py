@@ -92,6 +92,19 @@ def test_every_dependency_is_explained_in_the_projects_order() -> None:
     assert explained == [re.split(r"[<>=;\[ ]", entry)[0] for entry in declared]
 
 
+def test_every_threat_names_tests_that_exist() -> None:
+    text = (ROOT / "docs/security.md").read_text(encoding="utf-8")
+    threats = text.partition("\n## Threats\n")[2].partition("\n## ")[0]
+    rows = [line for line in threats.splitlines() if line.startswith("| ") and not line.startswith("| threat")]
+    assert len(rows) > 30
+    written = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
+    defined = set(re.findall(r"^def (test_\w+)", written, flags=re.MULTILINE))
+    for row in rows:
+        named = re.findall(r"`(test_\w+)`", row)
+        assert named, f"no test: {row[:60]}"
+        assert not set(named) - defined, f"{row[:60]}: {sorted(set(named) - defined)}"
+
+
 def test_links_between_documents_lead_somewhere() -> None:
     for document in DOCUMENTS:
         for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", document.read_text(encoding="utf-8")):

@@ -1,5 +1,7 @@
 """The control API, version 1: the streams that this gateway knows, and how each of them goes."""
 
+from collections.abc import Callable
+from dataclasses import asdict
 from typing import Annotated
 
 from fastapi import APIRouter, Response
@@ -8,6 +10,7 @@ from pydantic import BaseModel, Field
 from gateway.audience import Audience
 from gateway.channels import Channel, Channels, State
 from gateway.problems import Problem
+from gateway.uplink_keeper import UplinkReport
 from swarm.errors import LinkError
 from swarm.link import LINK_CHARS_MAX, Link, parse_link, stream_name
 from swarm.status import PeerStatus
@@ -54,6 +57,18 @@ class StreamDetail(StreamSummary):
     payload_bytes: Annotated[int, Field(description="Size of all whole pieces, without the swarm's overhead.")]
     bitrate_bps: float | None
     duplicates: Annotated[int, Field(description="Blocks that arrived more than once.")]
+    equivocations: Annotated[int, Field(description="Pieces of which the broadcaster signed more than one version.")]
+
+
+class Uplink(BaseModel):
+    """This gateway's line towards its peers, all streams together."""
+
+    line_bps: Annotated[float, Field(description="What it carries, as far as is known.")]
+    proven: Annotated[bool, Field(description="The line has been full once, so that its rate is known.")]
+    cap_bps: Annotated[float, Field(description="The limit at this moment; 0 for none.")]
+    paused: Annotated[bool, Field(description="This month's budget is used up: nothing is relayed.")]
+    budget_bytes: Annotated[int, Field(description="What may be sent in a calendar month; 0 for no end.")]
+    sent_this_month_bytes: Annotated[int, Field(description="Sent to peers this month, headers included.")]
 
 
 class NewStream(BaseModel):
@@ -62,7 +77,7 @@ class NewStream(BaseModel):
     link: Annotated[str, Field(max_length=LINK_CHARS_MAX, description="seedcast:...")]
 
 
-def api_router(channels: Channels, audience: Audience) -> APIRouter:
+def api_router(channels: Channels, audience: Audience, uplink: Callable[[], UplinkReport | None]) -> APIRouter:
     """Routes under /api/v1."""
     router = APIRouter(prefix="/api/v1", tags=["streams"])
 
@@ -83,6 +98,15 @@ def api_router(channels: Channels, audience: Audience) -> APIRouter:
     @router.delete("/streams/{id}", status_code=204, summary="Leave and forget a stream")
     async def remove_stream(id: str) -> None:  # noqa: A002 - the path's name for it, in the API's terms
         channels.remove(id)
+
+    @router.get("/uplink", summary="The line towards the peers, and this month's upload")
+    async def show_uplink() -> Uplink:
+        report = uplink()
+        if report is None:
+            raise Problem(
+                status=503, title="This gateway is not in the network", detail="It starts or stops; ask again."
+            )
+        return Uplink(**asdict(report))
 
     return router
 
@@ -118,6 +142,7 @@ def detail(channel: Channel, audience: Audience) -> StreamDetail:
         payload_bytes=status.payload_bytes if status else 0,
         bitrate_bps=status.bitrate_bps if status else None,
         duplicates=status.duplicates if status else 0,
+        equivocations=status.equivocations if status else 0,
     )
 
 

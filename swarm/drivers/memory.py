@@ -4,12 +4,14 @@ Every host has one uplink of a given rate with a queue in order of urgency, and 
 jitter. What happens depends on the seed alone: events are ordered by time, then by the order of their making.
 """
 
-import heapq
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from heapq import heappop, heappush
+from math import inf
 from random import Random
 
-from swarm.events import Close, Dial, LinkInfo, LinkStats, News, Output, Send
+from swarm.drivers.line import PACKET_BYTES, PINHOLE_S, RESEND_S, Line, Weather, lets_in, resends
+from swarm.events import Close, Dial, LinkInfo, LinkStats, News, Output, Send, Urgency
 from swarm.identity import Identity
 from swarm.node import Node
 from swarm.units import Address, LinkId, PeerId
@@ -21,38 +23,42 @@ MEASURE_EVERY_S = 0.5
 DEAD_AFTER_S = 3.0
 """A link whose other end fell silent is noticed after so long, as by QUIC's idle timeout."""
 
+SILENT_AFTER_S = 0.4
+"""Nothing of what was sent is acknowledged: the sender's transport says so after some round trips and so much."""
+
+SILENT_AFTER_S = 0.4
+"""Nothing of what was sent is acknowledged: the sender's transport says so after some round trips and so much."""
+
 DIAL_FAILS_AFTER_S = 3.0
 CLOSE_LOOK_S = 0.001
 NEWS_MAX = 1_000_000
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
-    """A host's connection: uplink in bit/s, delay one way in seconds, its jitter, and the share of lost messages."""
-
-    uplink_bps: float = 100e6
-    delay_s: float = 0.005
-    jitter_s: float = 0.002
-    loss: float = 0.0
+Temper = Callable[[Send], Send | None]
+"""What a misbehaving host does to a message before it leaves: another one, or nothing."""
 
 
-@dataclass(slots=True, repr=False)
+@dataclass(slots=True, repr=False, eq=False)
 class _End:
-    """One end of a link as its host knows it."""
+    """One end of a link as its host knows it; ``way_s`` is the delay to the other without jitter."""
 
     host: "Host"
     link: LinkId
     peer: "Host"
     peer_link: LinkId
+    way_s: float
+    jitter_s: float
+    loss: float
     sent_bytes: int = 0
     received_bytes: int = 0
     dropped_bytes: int = 0
     queued_bytes: int = 0
     severed: bool = False
+    silent: bool = False
+    silent: bool = False
     last_arrival_s: list[float] = field(default_factory=lambda: [0.0, 0.0])
 
 
-@dataclass(slots=True, repr=False)
+@dataclass(slots=True, repr=False, eq=False)
 class Host:
     """A node, its line, and what it has told its application: ``news`` with the time of each."""
 
@@ -62,12 +68,19 @@ class Host:
     address: Address
     line: Line
     rng: Random
+    weather: Weather
     news: list[tuple[float, News]] = field(default_factory=list)
     alive: bool = True
     sent_bytes: int = 0
+    sent_by_class: list[int] = field(default_factory=lambda: [0] * len(Urgency))
+    temper: Temper | None = None
     ends: dict[LinkId, _End] = field(default_factory=dict)
+    pinholes: dict[Address, float] = field(default_factory=dict)
     queue: list[tuple[int, int, Send]] = field(default_factory=list)
-    busy: bool = False
+    queued_bytes: int = 0
+    free_s: float = 0.0
+    down_free_s: float = 0.0
+    waking: bool = False
     timer_s: float | None = None
 
     def __repr__(self) -> str:
@@ -80,7 +93,7 @@ class MemoryNet:
     def __init__(self, seed: int | str) -> None:
         self.now = 0.0
         self._seed = seed
-        self._events: list[tuple[float, int, Callable[[], None]]] = []
+        self._events: list[tuple[float, int, Callable[..., None], tuple[object, ...]]] = []
         self._made = 0
         self._hosts: dict[Address, Host] = {}
         self._links = 0
@@ -97,20 +110,22 @@ class MemoryNet:
     def add(self, name: str, identity: Identity, node: Node, line: Line) -> Host:
         number = len(self._hosts) + 1
         address = Address(f"10.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}", 4000)
-        host = self._hosts[address] = Host(name, identity, node, address, line, self.random(f"host/{name}"))
-        self.at(self.now + host.rng.uniform(0, MEASURE_EVERY_S), lambda: self._measure(host))
+        rng = self.random(f"host/{name}")
+        weather = Weather(line, self.random(f"weather/{name}"))
+        host = self._hosts[address] = Host(name, identity, node, address, line, rng, weather)
+        self._schedule(self.now + rng.uniform(0, MEASURE_EVERY_S), self._measure, host)
         return host
 
     def at(self, when_s: float, action: Callable[[], None]) -> None:
         """Do something at a time."""
-        self._made += 1
-        heapq.heappush(self._events, (when_s, self._made, action))
+        self._schedule(when_s, action)
 
     def run_until(self, until_s: float) -> None:
         """Let everything happen up to a time."""
-        while self._events and self._events[0][0] <= until_s:
-            self.now, _, action = heapq.heappop(self._events)
-            action()
+        events = self._events
+        while events and events[0][0] <= until_s:
+            self.now, _, action, arguments = heappop(events)
+            action(*arguments)
         self.now = until_s
 
     def call(self, host: Host, command: Callable[[Node, float], None]) -> None:
@@ -123,8 +138,7 @@ class MemoryNet:
         """End a host without a word: the others notice only by silence."""
         host.alive = False
         for end in host.ends.values():
-            other = end.peer
-            self.at(self.now + DEAD_AFTER_S, lambda o=other, link=end.peer_link: self._lost(o, link))  # type: ignore[misc]
+            self._schedule(self.now + DEAD_AFTER_S, self._lost, end.peer, end.peer_link)
 
     def cut(self, these: Iterable[Host], those: Iterable[Host]) -> None:
         """Let nothing pass between two groups until ``heal``: links fall silent and die of it, new ones fail."""
@@ -133,23 +147,31 @@ class MemoryNet:
         for end in [end for host in self.hosts for end in host.ends.values()]:
             if not end.severed and self._is_cut(end.host, end.peer):
                 end.severed = True
-                self.at(self.now + DEAD_AFTER_S, lambda end=end: self._lost(end.host, end.link))  # type: ignore[misc]
+                self._schedule(self.now + DEAD_AFTER_S, self._lost, end.host, end.link)
 
     def heal(self) -> None:
         """Undo all cuts; links that they have severed stay dead."""
         self._cuts.clear()
 
+    # -- events
+
+    def _schedule(self, when_s: float, action: Callable[..., None], *arguments: object) -> None:
+        self._made += 1
+        heappush(self._events, (when_s, self._made, action, arguments))
+
     def _is_cut(self, host: Host, other: Host) -> bool:
-        return frozenset((host.address, other.address)) in self._cuts
+        return bool(self._cuts) and frozenset((host.address, other.address)) in self._cuts
 
     def _drain(self, host: Host) -> None:
         for output in host.node.outputs():
             self._carry_out(host, output)
-        self._arm(host)
+        wanted = host.node.next_timer()
+        if wanted is not None:
+            self._arm(host, wanted)
 
     def _carry_out(self, host: Host, output: Output) -> None:
         if isinstance(output, Send):
-            self._enqueue(host, output)
+            self._send(host, output)
         elif isinstance(output, Dial):
             self._dial(host, output)
         elif isinstance(output, Close):
@@ -157,12 +179,11 @@ class MemoryNet:
         elif len(host.news) < NEWS_MAX:
             host.news.append((self.now, output))
 
-    def _arm(self, host: Host) -> None:
-        wanted = host.node.next_timer()
-        if wanted is None or (host.timer_s is not None and host.timer_s <= max(wanted, self.now)):
-            return
-        host.timer_s = max(wanted, self.now)
-        self.at(host.timer_s, lambda: self._ring(host))
+    def _arm(self, host: Host, wanted: float) -> None:
+        at_s = wanted if wanted > self.now else self.now
+        if host.timer_s is None or host.timer_s > at_s:
+            host.timer_s = at_s
+            self._schedule(at_s, self._ring, host)
 
     def _ring(self, host: Host) -> None:
         if host.timer_s is None or host.timer_s > self.now:
@@ -172,17 +193,26 @@ class MemoryNet:
             host.node.handle_timer(self.now)
             self._drain(host)
 
+    # -- links
+
     def _dial(self, host: Host, order: Dial) -> None:
         other = self._hosts.get(order.address)
-        delay_s = host.line.delay_s + (other.line.delay_s if other else 0)
+        host.pinholes[order.address] = self.now + PINHOLE_S
         pinned = order.peer is None or (other is not None and order.peer == other.identity.key)
-        if other is None or not other.alive or not pinned or self._is_cut(host, other):
-            self.at(self.now + DIAL_FAILS_AFTER_S, lambda: self._dial_failed(host, order.address))
+        if other is None or not pinned or not self._reaches(host, other):
+            self._schedule(self.now + DIAL_FAILS_AFTER_S, self._dial_failed, host, order.address)
             return
-        self.at(self.now + 3 * delay_s, lambda: self._connect(host, other))
+        self._schedule(self.now + 3 * (host.line.delay_s + other.line.delay_s), self._connect, host, other)
+
+    def _reaches(self, host: Host, other: Host) -> bool:
+        called_out = other.pinholes.get(host.address, 0.0) > self.now
+        open_ = lets_in(other.line.reach, host.line.reach, called_out=called_out)
+        return open_ and other.alive and not self._is_cut(host, other)
 
     def _dial_failed(self, host: Host, address: Address) -> None:
-        self.call(host, lambda node, now: node.dial_failed(address, now))
+        if host.alive:
+            host.node.dial_failed(address, self.now)
+            self._drain(host)
 
     def _connect(self, dialler: Host, acceptor: Host) -> None:
         if not dialler.alive or not acceptor.alive or self._is_cut(dialler, acceptor):
@@ -191,8 +221,10 @@ class MemoryNet:
         self._links += 2
         near, far = LinkId(self._links - 1), LinkId(self._links)
         binding = near.to_bytes(16, "big")
-        dialler.ends[near] = _End(dialler, near, acceptor, far)
-        acceptor.ends[far] = _End(acceptor, far, dialler, near)
+        one, two = dialler.line, acceptor.line
+        way = (one.delay_s + two.delay_s, one.jitter_s + two.jitter_s, one.loss + two.loss)
+        dialler.ends[near] = _End(dialler, near, acceptor, far, *way)
+        acceptor.ends[far] = _End(acceptor, far, dialler, near, *way)
         key = PeerId(acceptor.identity.key)
         up = LinkInfo(dialled=True, address=acceptor.address, binding=binding, peer=key)
         down = LinkInfo(dialled=False, address=dialler.address, binding=binding, peer=None)
@@ -205,76 +237,138 @@ class MemoryNet:
         if end is None:
             return
         if end.queued_bytes and host.alive:
-            self.at(self.now + max(CLOSE_LOOK_S, self._queued_s(host)), lambda: self._close(host, link))
+            wait_s = max(CLOSE_LOOK_S, host.queued_bytes * 8 / host.line.uplink_bps)
+            self._schedule(self.now + wait_s, self._close, host, link)
             return
-        delay_s = host.line.delay_s + end.peer.line.delay_s
-        arrival_s = max(self.now + delay_s, *end.last_arrival_s)
-        self.at(arrival_s, lambda: self._unlink(host, link, end))
+        arrival_s = max(self.now + end.way_s, *end.last_arrival_s)
+        self._schedule(arrival_s, self._unlink, host, link, end)
 
     def _unlink(self, host: Host, link: LinkId, end: _End) -> None:
         host.ends.pop(link, None)
         self._lost(end.peer, end.peer_link)
 
     def _lost(self, host: Host, link: LinkId) -> None:
-        if host.ends.pop(link, None) is not None:
-            self.call(host, lambda node, now: node.link_down(link, now))
+        if host.ends.pop(link, None) is not None and host.alive:
+            host.node.link_down(link, self.now)
+            self._drain(host)
 
-    def _queued_s(self, host: Host) -> float:
-        return sum(len(send.data) for _, _, send in host.queue) * 8 / host.line.uplink_bps
+    # -- messages
 
-    def _enqueue(self, host: Host, send: Send) -> None:
+    def _send(self, host: Host, send: Send) -> None:
         end = host.ends.get(send.link)
         if end is None:
             return
-        end.queued_bytes += len(send.data)
+        if host.temper is not None:
+            tempered = host.temper(send)
+            if tempered is None:
+                return
+            send = tempered
+        if host.free_s <= self.now and not host.queue:
+            self._put_on_line(host, end, send)
+            return
+        size = len(send.data)
+        end.queued_bytes += size
+        host.queued_bytes += size
         self._made += 1
-        heapq.heappush(host.queue, (send.urgency, self._made, send))
-        if not host.busy:
-            self._transmit(host)
+        heappush(host.queue, (send.urgency, self._made, send))
+        self._wake_when_free(host)
+
+    def _wake_when_free(self, host: Host) -> None:
+        if not host.waking:
+            host.waking = True
+            self._schedule(host.free_s, self._transmit, host)
 
     def _transmit(self, host: Host) -> None:
-        host.busy = False
+        host.waking = False
         while host.queue and host.alive:
-            send = heapq.heappop(host.queue)[2]
+            if host.free_s > self.now:
+                self._wake_when_free(host)
+                return
+            send = heappop(host.queue)[2]
+            size = len(send.data)
+            host.queued_bytes -= size
             end = host.ends.get(send.link)
             if end is None:
                 continue
-            end.queued_bytes -= len(send.data)
+            end.queued_bytes -= size
             if send.expires_s is not None and send.expires_s < self.now:
-                end.dropped_bytes += len(send.data)
+                end.dropped_bytes += size
                 continue
-            host.busy = True
             self._put_on_line(host, end, send)
-            return
 
     def _put_on_line(self, host: Host, end: _End, send: Send) -> None:
-        size = len(send.data) + HEADER_BYTES
-        gone_s = self.now + size * 8 / host.line.uplink_bps
+        data = send.data
+        size = len(data) + HEADER_BYTES
+        way_s = end.way_s + host.rng.random() * end.jitter_s
+        if end.loss and (count := resends(end.loss, size, host.rng)):
+            way_s += count * (2 * end.way_s + RESEND_S)
+            size += count * PACKET_BYTES
+        gone_s = host.free_s = self._leaves_at(host) + size * 8 / host.line.uplink_bps
         host.sent_bytes += size
+        host.sent_by_class[send.urgency] += size
         end.sent_bytes += size
-        self.at(gone_s, lambda: self._transmit(host))
-        other, line = end.peer, end.peer.line
-        delay_s = host.line.delay_s + line.delay_s + host.rng.random() * (host.line.jitter_s + line.jitter_s)
-        if host.rng.random() < host.line.loss + line.loss:
-            delay_s += 2 * (host.line.delay_s + line.delay_s) + 0.03
-        channel = min(send.urgency, 1)
-        end.last_arrival_s[channel] = arrival_s = max(gone_s + delay_s, end.last_arrival_s[channel])
-        self.at(arrival_s, lambda: self._arrive(other, end.peer_link, send.data))
+        arrival_s = self._comes_at(end, gone_s + way_s, size)
+        channel = 1 if send.urgency else 0
+        if not host.line.reorder or host.rng.random() >= host.line.reorder:
+            arrival_s = end.last_arrival_s[channel] = max(arrival_s, end.last_arrival_s[channel])
+        self._schedule(arrival_s, self._arrive, end.peer, end.peer_link, data)
+        if host.line.duplicate and host.rng.random() < host.line.duplicate:
+            self._schedule(arrival_s + way_s, self._arrive, end.peer, end.peer_link, data)
+
+    def _leaves_at(self, host: Host) -> float:
+        return host.weather.clear_at(self.now) if host.line.outage_every_s else self.now
+
+    def _comes_at(self, end: _End, at_s: float, size: int) -> float:
+        """When a message that reaches the other's line at ``at_s`` is through it."""
+        other = end.peer
+        if other.line.downlink_bps == inf:
+            return at_s
+        other.down_free_s = max(at_s, other.down_free_s) + size * 8 / other.line.downlink_bps
+        return other.down_free_s
 
     def _arrive(self, host: Host, link: LinkId, data: bytes) -> None:
         end = host.ends.get(link)
-        if end is not None and host.alive and not end.severed:
-            end.received_bytes += len(data)
-            host.node.receive(data, link, self.now)
+        if end is None:
+            return
+        if not host.alive or end.severed:
+            self._unanswered(end)
+            return
+        end.received_bytes += len(data)
+        node = host.node
+        node.receive(data, link, self.now)
+        self._drain(host)
+
+    def _unanswered(self, end: _End) -> None:
+        """The sender of what came in vain finds out, once."""
+        sender = end.peer.ends.get(end.peer_link)
+        if sender is not None and not sender.silent:
+            sender.silent = True
+            self._schedule(self.now + SILENT_AFTER_S, self._fall_silent, end.peer, end.peer_link)
+
+    def _fall_silent(self, host: Host, link: LinkId) -> None:
+        if host.alive and link in host.ends:
+            host.node.link_silent(link, self.now)
+            self._drain(host)
+
+    def _unanswered(self, end: _End) -> None:
+        """The sender of what came in vain finds out, once."""
+        sender = end.peer.ends.get(end.peer_link)
+        if sender is not None and not sender.silent:
+            sender.silent = True
+            self._schedule(self.now + SILENT_AFTER_S, self._fall_silent, end.peer, end.peer_link)
+
+    def _fall_silent(self, host: Host, link: LinkId) -> None:
+        if host.alive and link in host.ends:
+            host.node.link_silent(link, self.now)
             self._drain(host)
 
     def _measure(self, host: Host) -> None:
         if not host.alive:
             return
         for link, end in list(host.ends.items()):
-            rtt_s = 2 * (host.line.delay_s + end.peer.line.delay_s)
             stats = LinkStats(
-                rtt_s=rtt_s,
+                rtt_s=2 * end.way_s,
+                rtt_min_s=2 * end.way_s,
                 queued_bytes=end.queued_bytes,
                 sent_bytes=end.sent_bytes,
                 received_bytes=end.received_bytes,
@@ -282,4 +376,4 @@ class MemoryNet:
             )
             host.node.link_measured(link, stats, self.now)
         self._drain(host)
-        self.at(self.now + MEASURE_EVERY_S, lambda: self._measure(host))
+        self._schedule(self.now + MEASURE_EVERY_S, self._measure, host)

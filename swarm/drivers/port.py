@@ -7,11 +7,18 @@ can be tried with a node of a few lines.
 from typing import Protocol
 
 from swarm.events import LinkInfo, LinkStats, Output
+from swarm.pacer import Pacer
 from swarm.units import Address, LinkId
 
 
 class NodePort(Protocol):
-    """Inputs with the driver's clock ``now`` in seconds; outputs taken after every one of them."""
+    """Inputs with the driver's clock ``now`` in seconds; outputs taken after every one of them.
+
+    The driver asks ``pacer`` before it writes data, and tells it of all that goes out.
+    """
+
+    @property
+    def pacer(self) -> Pacer: ...
 
     def link_up(self, link: LinkId, info: LinkInfo, now: float) -> None: ...
 

@@ -1,67 +1,121 @@
 """Figures of a simulated broadcast."""
 
 import hashlib
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from math import inf, nan
 
 from swarm.drivers.memory import Host
-from swarm.events import PieceReady
+from swarm.events import PieceReady, Urgency
+from swarm.merkle import NODE_BYTES, depth
+from swarm.pieces import HEADER_BYTES
+from swarm.sim.scenarios import SETTLED_S, Stage
 from swarm.sim.world import World, delays
+
+TAIL_S = 3.0
+"""Pieces of the last seconds are left out: they may be under way still."""
+
+NEVER_S = 5.0
+"""Who has seen nothing for so long is late by his own pieces; before, he is still joining."""
+
+DEADLINE_S = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """Delays in seconds from a piece's first frame; shares between 0 and 1."""
+    """Delays in seconds from the capture of a piece's first frame; shares between 0 and 1 of what was due.
 
+    A piece is due at a viewer when it was captured after the viewer's first whole piece came. ``overhead`` is by
+    kind, in parts of the payload that viewers got; ``missed_p95_s`` is play time that misses the deadline of 2 s
+    after the event, over the viewers that were there before and stay.
+    """
+
+    scenario: str
+    seed: int
     viewers: int
     pieces: int
     delay_p50_s: float
     delay_p95_s: float
     delay_p99_s: float
+    delay_p999_s: float
     within_1s: float
     within_2s: float
+    within_5s: float
     join_p50_s: float
     join_p95_s: float
     source_multiple: float
+    overhead: dict[str, float]
+    overhead_total: float
+    upload_use: float
+    missed_mean_s: float
+    missed_p95_s: float
+    glitches: dict[str, int]
+    forged_delivered: int
     digest: str
 
 
-def quantile(values: list[float], share: float) -> float:
+def quantile(values: Sequence[float], share: float) -> float:
     """The value below which ``share`` of the values lie, by rank."""
     ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else float("nan")
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else nan
 
 
-def report(world: World, joined_s: dict[str, float]) -> Report:
-    """Figures of all viewers still alive; a piece counts for a viewer when its capture began after the join.
-
-    Pieces of the last three seconds are left out: they may be under way still.
-    """
-    alive = [host for host in world.viewers if host.alive]
-    due: list[float] = []
-    waits: list[float] = []
-    last_s = world.net.now - 3
-    for host in alive:
-        got = delays(world, host)
-        if not got:
-            continue
-        due += [got.get(n, float("inf")) for n, at in world.published.items() if joined_s[host.name] <= at < last_s]
-        waits.append(min(at for at, news in host.news if isinstance(news, PieceReady)) - joined_s[host.name])
+def report(stage: Stage) -> Report:
+    """Figures of all honest viewers still alive, from the time on at which the overlay has settled."""
+    world = stage.world
+    hosts = stage.honest()
+    late = [(host, due(world, host)) for host in hosts]
+    waits = sorted(delay for _, pieces in late for _, delay in pieces)
+    stayed = [pieces for host, pieces in late if host.name in stage.watching_before]
+    missed = [_missed(world, pieces, stage.event_s) for pieces in stayed]
+    joins = [join_s(world, host) for host in hosts if world.joined_s[host.name] >= _joins_from(stage)]
+    overhead = _overhead(stage, hosts)
     return Report(
-        viewers=len(alive),
-        pieces=len(world.published),
-        delay_p50_s=quantile(due, 0.5),
-        delay_p95_s=quantile(due, 0.95),
-        delay_p99_s=quantile(due, 0.99),
-        within_1s=sum(delay <= 1 for delay in due) / max(1, len(due)),
-        within_2s=sum(delay <= 2 for delay in due) / max(1, len(due)),
-        join_p50_s=quantile(waits, 0.5),
-        join_p95_s=quantile(waits, 0.95),
-        source_multiple=world.source.sent_bytes / max(1, world.payload_bytes),
+        scenario=stage.scenario.name,
+        seed=world.seed,
+        viewers=len(hosts),
+        pieces=len(waits),
+        delay_p50_s=_at(waits, 0.5),
+        delay_p95_s=_at(waits, 0.95),
+        delay_p99_s=_at(waits, 0.99),
+        delay_p999_s=_at(waits, 0.999),
+        within_1s=_within(waits, 1.0),
+        within_2s=_within(waits, DEADLINE_S),
+        within_5s=_within(waits, 5.0),
+        join_p50_s=quantile(joins, 0.5),
+        join_p95_s=quantile(joins, 0.95),
+        source_multiple=_source_multiple(stage),
+        overhead=overhead,
+        overhead_total=round(sum(overhead.values()), 4),
+        upload_use=_upload_use(world, hosts),
+        missed_mean_s=round(sum(missed) / max(1, len(missed)), 4),
+        missed_p95_s=quantile(missed, 0.95),
+        glitches=_glitches(world, [pieces for _, pieces in late]),
+        forged_delivered=_forged(world, hosts),
         digest=digest(world.viewers),
     )
 
 
-def digest(hosts: list[Host]) -> str:
+def due(world: World, host: Host) -> list[tuple[int, float]]:
+    """The pieces due at a viewer with their delays, by number; infinite when one never came."""
+    got = delays(world, host)
+    begin_s = first_s(host)
+    from_s = max(SETTLED_S, min(begin_s, world.joined_s[host.name] + NEVER_S))
+    last_s = world.net.now - TAIL_S
+    return [(number, got.get(number, inf)) for number, at in world.published.items() if from_s <= at < last_s]
+
+
+def first_s(host: Host) -> float:
+    """When the first whole piece came."""
+    return next((at for at, news in host.news if isinstance(news, PieceReady)), inf)
+
+
+def join_s(world: World, host: Host) -> float:
+    """From joining to the first whole piece."""
+    return first_s(host) - world.joined_s[host.name]
+
+
+def digest(hosts: Iterable[Host]) -> str:
     """One word for all that was delivered, to whom, when: equal for equal seeds."""
     sha = hashlib.sha256()
     for host in hosts:
@@ -69,3 +123,95 @@ def digest(hosts: list[Host]) -> str:
             if isinstance(news, PieceReady):
                 sha.update(f"{host.name} {news.number} {at:.9f}\n".encode())
     return sha.hexdigest()[:16]
+
+
+def _at(ordered: Sequence[float], share: float) -> float:
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else nan
+
+
+def _within(waits: Sequence[float], limit_s: float) -> float:
+    return sum(wait <= limit_s for wait in waits) / max(1, len(waits))
+
+
+def _joins_from(stage: Stage) -> float:
+    """Joins are timed once there is a swarm to join."""
+    return stage.event_s if stage.scenario.name == "flash" else 2.0
+
+
+def _missed(world: World, pieces: Iterable[tuple[int, float]], since_s: float) -> float:
+    return sum(delay > DEADLINE_S for number, delay in pieces if world.published[number] >= since_s - 1) * world.show.piece_s
+
+
+def _glitches(world: World, viewers: Iterable[list[tuple[int, float]]]) -> dict[str, int]:
+    """How many interruptions of play at the deadline there were, by their length."""
+    counts = {"<=0.2s": 0, "<=0.5s": 0, "<=1s": 0, "<=2s": 0, ">2s": 0}
+    for pieces in viewers:
+        run = 0
+        for _, delay in [*pieces, (0, 0.0)]:
+            if delay > DEADLINE_S:
+                run += 1
+            elif run:
+                length_s = run * world.show.piece_s
+                counts[next((k for k, most in _LENGTHS if length_s <= most), ">2s")] += 1
+                run = 0
+    return counts
+
+
+_LENGTHS = (("<=0.2s", 0.21), ("<=0.5s", 0.5), ("<=1s", 1.0), ("<=2s", 2.0))
+
+
+def _overhead(stage: Stage, hosts: Sequence[Host]) -> dict[str, float]:
+    """What viewers were sent beyond the payload since the overlay settled, in parts of it, by kind."""
+    world, then, now = stage.world, stage.settled, stage.traffic()
+    assert then is not None
+    there = [host.name for host in hosts if host.name in then.statuses and host.name in now.statuses]
+
+    def grown(field: str) -> int:
+        return sum(getattr(now.statuses[n], field) - getattr(then.statuses[n], field) for n in there)
+
+    payload = grown("payload_bytes")
+    block = (now.published_bytes - then.published_bytes) / max(1, now.published - then.published) / world.show.k
+    full = block + HEADER_BYTES + 2 + depth(world.show.n) * NODE_BYTES
+    share = len(there) / max(1, len(now.statuses))
+    control = now.sent_by_class[Urgency.CONTROL] - then.sent_by_class[Urgency.CONTROL]
+    needed = grown("blocks") - grown("surplus")
+    kinds = {
+        "headers": needed * (full - block),
+        "unused": needed * block - payload,
+        "spare": grown("surplus") * full,
+        "duplicates": grown("duplicates") * full,
+        "control": control * share,
+    }
+    return {kind: round(size / max(1, payload), 4) for kind, size in kinds.items()}
+
+
+def _source_multiple(stage: Stage) -> float:
+    """What the source sent since the overlay settled, as a multiple of what it published."""
+    world, then = stage.world, stage.settled
+    assert then is not None
+    if world.source.name not in then.sent_bytes:
+        return nan
+    sent = world.source.sent_bytes - then.sent_bytes[world.source.name]
+    return sent / max(1, world.payload_bytes - then.published_bytes)
+
+
+def _upload_use(world: World, hosts: Sequence[Host]) -> float:
+    capacity = sum(host.line.uplink_bps / 8 * (world.net.now - world.joined_s[host.name]) for host in hosts)
+    return sum(host.sent_bytes for host in hosts) / max(1.0, capacity)
+
+
+def _forged(world: World, hosts: Sequence[Host]) -> int:
+    """Pieces handed out that are not, byte for byte, what the source published."""
+    true = {
+        number: hashlib.sha256(world.payload(number)).digest() for number in world.published
+    }
+    seen: dict[int, bool] = {}
+    forged = 0
+    for host in hosts:
+        for _, news in host.news:
+            if isinstance(news, PieceReady):
+                known = seen.get(id(news.payload))
+                if known is None:
+                    known = seen[id(news.payload)] = hashlib.sha256(news.payload).digest() == true.get(news.number)
+                forged += not known
+    return forged

@@ -1,19 +1,24 @@
-"""A simulated broadcast: one source, some viewers on lines of different kinds, the product's own nodes in between."""
+"""A simulated broadcast: one source, viewers on lines of many kinds, the product's own nodes in between."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from random import Random
 
-from swarm.drivers.memory import Host, Line, MemoryNet
+from swarm.drivers.line import Line
+from swarm.drivers.memory import Host, MemoryNet
 from swarm.events import PieceLost, PieceReady
 from swarm.identity import Identity
 from swarm.manifest import RenditionInfo
 from swarm.node import Node
-from swarm.pieces import PieceHeader, verify_header
 from swarm.settings import NodeSettings
+from swarm.sim.reader import SharedReader
 from swarm.units import Address, StreamId
 
 WALL_S = 1_700_000_000.0
 """The wall clock at virtual second 0."""
+
+TRACKED = 20
+"""Addresses that a tracker gives to a newcomer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,12 +32,6 @@ class Show:
     key_every: int = 5
 
 
-@lru_cache(maxsize=4096)
-def _verified_once(header: PieceHeader, stream: StreamId) -> bool:
-    """All hosts share one process: a signature is checked once for all of them."""
-    return verify_header(header, stream)
-
-
 @dataclass(slots=True)
 class World:
     """A show on a net. ``published`` maps piece numbers to the time of the first frame's capture."""
@@ -40,19 +39,32 @@ class World:
     seed: int
     show: Show = field(default_factory=Show)
     settings: NodeSettings = field(default_factory=NodeSettings)
+    source_line: Line = field(default_factory=lambda: Line(uplink_bps=50e6))
     net: MemoryNet = field(init=False)
     source: Host = field(init=False)
     owner: Identity = field(init=False)
+    reader: SharedReader = field(default_factory=SharedReader)
     viewers: list[Host] = field(default_factory=list)
+    joined_s: dict[str, float] = field(default_factory=dict)
     published: dict[int, float] = field(default_factory=dict)
     payload_bytes: int = 0
     on_air: bool = True
+    epoch: int = 1
     _number: int = 1000
 
     def __post_init__(self) -> None:
         self.net = MemoryNet(self.seed)
         self.owner = self._identity("owner")
-        self.source = self._host("source", Line(uplink_bps=50e6))
+        self.source = self._host("source", self.source_line, self.settings)
+        self.broadcast()
+        self.net.at(self.show.piece_s, self._publish)
+
+    @property
+    def stream(self) -> StreamId:
+        return StreamId(self.owner.key)
+
+    def broadcast(self) -> None:
+        """Put the show on air in the current epoch."""
         rendition = RenditionInfo(
             number=0,
             name="main",
@@ -64,37 +76,63 @@ class World:
         )
         self.net.call(
             self.source,
-            lambda node, now: node.broadcast(self.owner, title="show", epoch=1, renditions=(rendition,), now=now),
+            lambda node, now: node.broadcast(
+                self.owner, title="show", epoch=self.epoch, renditions=(rendition,), now=now
+            ),
         )
-        self.net.at(self.show.piece_s, self._publish)
 
-    @property
-    def stream(self) -> StreamId:
-        return StreamId(self.owner.key)
+    def replace_source(self) -> None:
+        """A new machine goes on with the same key and a new epoch; the old one is dead."""
+        self.epoch += 1
+        self.source = self._host(f"source{self.epoch}", self.source_line, self.settings)
+        self.broadcast()
 
-    def add_viewer(self, line: Line | None = None, addresses: tuple[Address, ...] = ()) -> Host:
+    def add_viewer(
+        self, line: Line | None = None, addresses: Sequence[Address] = (), settings: NodeSettings | None = None
+    ) -> Host:
         """A viewer that joins now, knowing the source's address unless given others."""
-        host = self._host(f"viewer{len(self.viewers)}", line or Line())
+        host = self._host(f"viewer{len(self.viewers)}", line or Line(), settings or self.settings)
         self.viewers.append(host)
-        known = addresses or (self.source.address,)
-        self.net.call(host, lambda node, now: node.join(self.stream, 0, known, now))
+        self.joined_s[host.name] = self.net.now
+        self.join(host, addresses or (self.source.address,))
         return host
+
+    def join(self, host: Host, addresses: Sequence[Address]) -> None:
+        """Tell a viewer of these addresses."""
+        self.net.call(host, lambda node, now: node.join(self.stream, 0, addresses, now))
+
+    def tracked(self, rng: Random) -> list[Address]:
+        """What a tracker tells a newcomer: some members, and now and then the source, as it happens."""
+        members = [host.address for host in (self.source, *self.viewers) if host.alive]
+        return rng.sample(members, min(TRACKED, len(members)))
+
+    def tell_of_source(self, rng: Random) -> None:
+        """Some viewers learn where the source is now, as from a tracker or the DHT."""
+        alive = [host for host in self.viewers if host.alive]
+        for host in rng.sample(alive, min(TRACKED, len(alive))):
+            self.join(host, (self.source.address,))
 
     def run(self, seconds: float) -> None:
         self.net.run_until(self.net.now + seconds)
 
+    def payload(self, number: int) -> bytes:
+        """The bytes of one piece."""
+        mean = self.show.bitrate_bps * self.show.piece_s / 8
+        size = int(mean * self.net.random(f"size/{number}").uniform(0.8, 1.2))
+        return self.net.random(f"payload/{number}").randbytes(size)
+
     def _identity(self, name: str) -> Identity:
         return Identity(self.net.random(f"key/{name}").randbytes(32))
 
-    def _host(self, name: str, line: Line) -> Host:
+    def _host(self, name: str, line: Line, settings: NodeSettings) -> Host:
         identity = self._identity(name)
         node = Node(
             identity=identity,
-            settings=self.settings,
+            settings=settings,
             rng=self.net.random(f"node/{name}"),
             wall_offset_s=WALL_S,
             now=self.net.now,
-            verify=_verified_once,
+            reader=self.reader,
         )
         return self.net.add(name, identity, node, line)
 
@@ -105,10 +143,9 @@ class World:
         if not self.on_air:
             return
         capture_s = self.net.now - show.piece_s
-        size = int(show.bitrate_bps * show.piece_s / 8 * self.net.random(f"size/{number}").uniform(0.8, 1.2))
-        payload = self.net.random(f"payload/{number}").randbytes(size)
+        payload = self.payload(number)
         self.published[number] = capture_s
-        self.payload_bytes += size
+        self.payload_bytes += len(payload)
         self.net.call(
             self.source,
             lambda node, now: node.publish(

@@ -26,6 +26,7 @@ from swarm.drivers.quic import QuicDriver
 from swarm.events import Dial, LinkInfo, LinkStats, Output, Send, Urgency
 from swarm.framing import FrameReader, frame
 from swarm.identity import Identity
+from swarm.pacer import Pacer
 from swarm.units import Address, LinkId
 
 BULK_MESSAGE_BYTES = 16 << 10
@@ -55,6 +56,7 @@ class BenchNode:
         self.dialled: dict[Address, LinkId] = {}
         self.came = asyncio.Event()
         self.on_message: Callable[[bytes, LinkId], None] = lambda data, link: None
+        self.pacer = Pacer()
 
     def say(self, link: LinkId, data: bytes) -> None:
         self.orders.append(Send(link, data, Urgency.STRIPE, None))

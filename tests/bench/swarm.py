@@ -1,284 +1,292 @@
 """``make bench-swarm``: real nodes with real QUIC sockets on this machine, packed into a few processes.
 
-A source signs random pieces at the given bitrate; every viewer notes when each piece is whole. Half-way some viewers
-are killed with SIGKILL. Printed: delay from signing to completion, what arrived in time, the source's upload as a
-multiple of the payload, CPU and memory; and as the baseline of the same run the same pieces from one server to all
-viewers over plain TCP, which has no coding, no signatures, no encryption, no peers, and a server that pays for all of
-it. The last line is one JSON object.
+A source signs random pieces at the given bitrate; every viewer notes when each piece is whole. Viewers join one after
+another, at a rate that the machine carries. Half-way whole processes are killed with SIGKILL, and their viewers with
+them. Printed: delay from the capture of a piece's first frame to its being whole, what came in time, the source's
+upload as a multiple of the payload, processor time and memory; as the baseline of the same run, the same pieces over
+plain TCP. The last line is one JSON object.
 """
 
 import argparse
 import asyncio
 import json
+import math
 import os
 import random
-import resource
-import signal
 import sys
 import time
+from dataclasses import dataclass, replace
 
 import uvloop
 
-from swarm.drivers.quic import QuicDriver
-from swarm.events import News, PieceReady
-from swarm.identity import Identity
+from gateway.coding_choice import coding_for
 from swarm.link import Link, format_link, parse_link
-from swarm.manifest import RenditionInfo
-from swarm.node import Node
-from swarm.settings import NodeSettings
-from swarm.units import StreamId
+from swarm.units import Address
+from tests.bench.plain_tcp import plain_tcp
+from tests.bench.swarm_nodes import Figures
 
-PIECE_S = 0.2
-SETTLE_S = 4.0
-"""Pieces published before everybody has joined and stripes are laid are left out of the figures."""
+SETTLE_S = 6.0
+"""Pieces signed before everybody has joined and stripes are laid are left out of the figures."""
+
+AFTER_S = 5.0
+"""What is captured from so long after the kill on counts as after it."""
 
 TAIL_S = 2.5
-KEY_EVERY = 5
-BASELINE_S = 5.0
+"""Pieces of the last moments had no time to arrive."""
+
+OTHERS_TOLD = 3
+"""Viewers of whom a newcomer is told: a source that everybody comes to first has no places left."""
+
+MANY = 100
+"""From so many viewers on, pieces of ``MANY_PIECE_S`` rather than ``PIECE_S``, and a kill of a fifth."""
+
+PIECE_S, MANY_PIECE_S = 0.2, 0.5
+BITRATE_BPS, MANY_BITRATE_BPS = 2_000_000, 1_000_000
 
 
-def _node(identity: Identity) -> Node:
-    now = asyncio.get_running_loop().time()
-    return Node(
-        identity=identity,
-        settings=NodeSettings(),
-        rng=random.Random(identity.key),
-        wall_offset_s=time.time() - now,
-        now=now,
-    )
+class Group:
+    """A process with one source or many viewers."""
 
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
 
-async def _source(options: argparse.Namespace) -> None:
-    """Publish until stdin closes; print the link first, and at the end when each piece was signed."""
-    owner, identity = Identity(os.urandom(32)), Identity(os.urandom(32))
-    stream = StreamId(owner.key)
-    driver = QuicDriver(_node(identity), identity, lambda news: None, host="127.0.0.1")
-    address = await driver.start()
-    rendition = RenditionInfo(
-        number=0,
-        name="main",
-        bitrate_bps=options.bitrate,
-        piece_us=int(PIECE_S * 1e6),
-        k=options.k,
-        n=options.n,
-        media=b"",
-    )
-    driver.run(lambda node, now: node.broadcast(owner, title="bench", epoch=1, renditions=(rendition,), now=now))
-    print(format_link(Link(stream, "bench", (address,))), flush=True)
-    stop = _stdin_closed()
-    signed: dict[int, float] = {}
-    loop, size = asyncio.get_running_loop(), int(options.bitrate * PIECE_S / 8)
-    start_s = loop.time()
-    while not stop.is_set():
-        number = len(signed) + 1
-        await asyncio.sleep(max(0.0, start_s + number * PIECE_S - loop.time()))
-        payload = os.urandom(size)
-        signed[number] = time.time()
-        driver.run(
-            lambda node, now, number=number, payload=payload: node.publish(
-                stream, 0, payload, number=number, key=number % KEY_EVERY == 0,
-                capture_us=int((time.time() - PIECE_S) * 1e6), duration_us=int(PIECE_S * 1e6), now=now,
+    @classmethod
+    async def start(cls, role: str, *words: str) -> "Group":
+        return cls(
+            await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "tests.bench.swarm_nodes", role, *words,
+                stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, limit=1 << 28,
             )
         )  # fmt: skip
-    status = driver.run(lambda node, now: node.status(stream))
-    assert status is not None
-    _finish({"signed": signed, "bytes_out": status.bytes_out, "payload_bytes": status.payload_bytes})
-    await driver.stop()
+
+    async def line(self) -> str:
+        assert self._process.stdout is not None
+        return (await self._process.stdout.readline()).decode().strip()
+
+    def say(self, word: str) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write(f"{word}\n".encode())
+
+    async def join(self, link: Link, **settings: float | bool) -> Address:
+        """Start one more viewer with these of NodeSettings; where it is."""
+        self.say(f"join {json.dumps(settings, separators=(',', ':'))} {format_link(link)}")
+        host, port = (await self.line()).split()
+        return Address(host, int(port))
+
+    async def mark(self) -> Figures:
+        self.say("mark")
+        return dict(json.loads(await self.line()))
+
+    async def kill(self) -> None:
+        self._process.kill()
+        await self._process.wait()
+
+    def ask_to_end(self) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+
+    async def last_words(self) -> Figures:
+        figures: Figures = json.loads(await self.line())
+        await self._process.wait()
+        return figures
 
 
-async def _viewers(options: argparse.Namespace) -> None:
-    """Watch with ``count`` nodes until stdin closes, then print when each piece was whole at each node."""
-    link = parse_link(options.link)
-    whole: list[dict[int, float]] = [{} for _ in range(options.count)]
-    drivers = []
-    for at in range(options.count):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Course:
+    """When what happened, on the wall clock, and what the processes told: the source's first."""
 
-        def hear(news: News, at: int = at) -> None:
-            if isinstance(news, PieceReady):
-                whole[at].setdefault(news.number, time.time())
-
-        identity = Identity(os.urandom(32))
-        driver = QuicDriver(_node(identity), identity, hear, host="127.0.0.1")
-        await driver.start()
-        drivers.append(driver)
-        driver.run(lambda node, now: node.join(link.stream, 0, link.peers, now))
-        await asyncio.sleep(options.stagger)
-    print("joined", flush=True)
-    await _stdin_closed().wait()
-    _finish({"whole": whole})
-    for driver in drivers:
-        await driver.stop()
-
-
-def _stdin_closed() -> asyncio.Event:
-    closed, loop = asyncio.Event(), asyncio.get_running_loop()
-
-    def look() -> None:
-        if not os.read(0, 4096):
-            loop.remove_reader(0)
-            closed.set()
-
-    loop.add_reader(0, look)
-    return closed
-
-
-def _finish(figures: dict[str, object]) -> None:
-    usage = resource.getrusage(resource.RUSAGE_SELF)
-    figures |= {"cpu_s": usage.ru_utime + usage.ru_stime, "rss_mb": usage.ru_maxrss / 1024}
-    print(json.dumps(figures), flush=True)
-
-
-async def _plain_tcp(viewers: int, bitrate_bps: int) -> tuple[float, float]:
-    """The baseline: the same pieces from one server to all viewers. Cores used, and 99th percentile of the delay."""
-    size, sent_s, delays_s = int(bitrate_bps * PIECE_S / 8), {}, []
-    pieces = int(BASELINE_S / PIECE_S)
-    writers: list[asyncio.StreamWriter] = []
-    complete = asyncio.Event()
-
-    def welcome(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writers.append(writer)
-        if len(writers) == viewers:
-            complete.set()
-
-    server = await asyncio.start_server(welcome, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-
-    async def view() -> None:
-        reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=4 * size)
-        for number in range(pieces):
-            await reader.readexactly(size)
-            delays_s.append(time.monotonic() - sent_s[number])
-        writer.close()
-        await writer.wait_closed()
-
-    tasks = [asyncio.create_task(view()) for _ in range(viewers)]
-    await complete.wait()
-    cpu_s = time.process_time()
-    for number in range(pieces):
-        payload, sent_s[number] = os.urandom(size), time.monotonic()
-        for writer in writers:
-            writer.write(payload)
-        await asyncio.sleep(PIECE_S)
-    await asyncio.gather(*tasks)
-    cpu_s = time.process_time() - cpu_s
-    for writer in writers:
-        writer.close()
-        await writer.wait_closed()
-    server.close()
-    await server.wait_closed()
-    return cpu_s / BASELINE_S, _at(sorted(delays_s), 0.99)
-
-
-async def _spawn(role: str, *words: str) -> asyncio.subprocess.Process:
-    return await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.bench.swarm", "--role", role, *words,
-        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, limit=1 << 28,
-    )  # fmt: skip
-
-
-async def _end(process: asyncio.subprocess.Process) -> dict[str, object]:
-    assert process.stdin is not None
-    process.stdin.close()
-    out, _ = await process.communicate()
-    return dict(json.loads(out.splitlines()[-1]))
+    from_s: float
+    killed_s: float
+    ended_s: float
+    before: tuple[list[Figures], list[Figures]]
+    after: tuple[list[Figures], list[Figures]]
+    source: Figures
+    viewers: list[Figures]
 
 
 async def _run(options: argparse.Namespace) -> None:
-    baseline = await _plain_tcp(options.viewers, options.bitrate)
-    coding = ("--bitrate", str(options.bitrate), "--k", str(options.k), "--n", str(options.n))
-    source = await _spawn("source", *coding)
-    assert source.stdout is not None
-    link = (await source.stdout.readline()).decode().strip()
-    per = -(-options.viewers // options.processes)
-    counts = [min(per, options.viewers - at) for at in range(0, options.viewers, per)]
-    groups = [
-        await _spawn("viewers", "--link", link, "--count", str(count), "--stagger", str(options.stagger))
-        for count in counts
-    ]
-    for group in groups:
-        assert group.stdout is not None
-        await group.stdout.readline()
-    joined_s = time.time()
-    await asyncio.sleep(SETTLE_S + options.seconds / 2)
-    killed_s = time.time()
-    victims = groups[: options.kill]
-    for victim in victims:
-        victim.send_signal(signal.SIGKILL)
-        await victim.wait()
-    await asyncio.sleep(options.seconds / 2)
-    viewers = [await _end(group) for group in groups[options.kill :]]
-    _report(options, joined_s + SETTLE_S, killed_s, await _end(source), viewers, baseline)
-
-
-def _report(
-    options: argparse.Namespace,
-    from_s: float,
-    killed_s: float,
-    source: dict[str, object],
-    viewers: list[dict[str, object]],
-    baseline: tuple[float, float],
-) -> None:
-    signed = {int(number): at for number, at in source["signed"].items()}  # type: ignore[attr-defined]
-    until_s = max(signed.values()) - TAIL_S
-    whole = [w for group in viewers for w in group["whole"]]  # type: ignore[attr-defined]
-
-    def delays(begin_s: float, end_s: float) -> list[float]:
-        return sorted(
-            w.get(str(n), float("inf")) - at for n, at in signed.items() if begin_s <= at < end_s for w in whole
-        )
-
-    before, after = delays(from_s, killed_s), delays(killed_s + 5, until_s)
-    kill = delays(killed_s, killed_s + 5)
-    cpu_s = float(source["cpu_s"]) + sum(float(v["cpu_s"]) for v in viewers)  # type: ignore[arg-type]
-    rss_mb = sum(float(v["rss_mb"]) for v in viewers)  # type: ignore[arg-type]
-    span_s = max(signed.values()) - min(signed.values())
+    baseline = await plain_tcp(options.viewers, options.bitrate, options.piece_s)
+    coding = {"bitrate": options.bitrate, "piece-s": options.piece_s, "k": options.k, "n": options.n}
+    source = await Group.start("source", *(f"--{name}={value}" for name, value in coding.items()))
+    link = parse_link(await source.line())
+    groups = [await Group.start("viewers") for _ in range(options.processes)]
+    print(f"{options.viewers} viewers join, {options.join_rate:g} a second", flush=True)
+    await _join_all(options, link, groups)
+    course = await _watch(options, source, groups)
     figures = {
-        "viewers": options.viewers,
-        "bitrate_bps": options.bitrate,
-        "delay_p50_s": _at(before, 0.5),
-        "delay_p99_s": _at(before, 0.99),
-        "delay_max_after_kill_s": _at(kill, 1.0),
-        "within_1s_after_kill": _within(kill, 1.0),
-        "within_2s_before": _within(before, 2.0),
-        "within_2s_after": _within(after, 2.0),
-        "cpu_cores": cpu_s / span_s,
-        "cpu_per_node_pct": 100 * cpu_s / span_s / max(1, len(whole) + 1),
-        "rss_per_node_mb": rss_mb / max(1, len(whole)),
-        "tcp_cpu_cores": baseline[0],
-        "tcp_delay_p99_s": baseline[1],
-        "cpu_to_tcp": cpu_s / span_s / baseline[0],
-        "source_multiple": source["bytes_out"] / source["payload_bytes"],  # type: ignore[operator]
+        name: value if not isinstance(value, float) or math.isfinite(value) else None
+        for name, value in _figures(options, course, baseline).items()
     }
     for name, value in figures.items():
-        print(f"{name:>24}  {value:.4f}" if isinstance(value, float) else f"{name:>24}  {value}")
+        print(f"{name:>26}  {value:.4f}" if isinstance(value, float) else f"{name:>26}  {value}")
     print(json.dumps(figures))
 
 
+async def _join_all(options: argparse.Namespace, link: Link, groups: list[Group]) -> None:
+    """One viewer after another, each told of the source and of a few who came before, as a tracker would."""
+    here: list[Address] = []
+    rng, start_s = random.Random(1), time.monotonic()
+    for at in range(options.viewers):
+        some = rng.sample(here, min(len(here), OTHERS_TOLD))
+        here.append(await groups[at % len(groups)].join(replace(link, peers=(*some, *link.peers))))
+        await asyncio.sleep(max(0.0, start_s + (at + 1) / options.join_rate - time.monotonic()))
+
+
+async def _watch(options: argparse.Namespace, source: Group, groups: list[Group]) -> Course:
+    """Measure for half the time, kill, measure again, end."""
+    await asyncio.sleep(SETTLE_S)
+    from_s, begin = time.time(), await _mark(source, groups)
+    print(f"measuring for {options.seconds:g} s; {options.kill} of {len(groups)} processes die half-way", flush=True)
+    await asyncio.sleep(options.seconds / 2)
+    half = await _mark(source, groups)
+    killed_s, survivors = time.time(), groups[options.kill :]
+    await asyncio.gather(*(victim.kill() for victim in groups[: options.kill]))
+    await asyncio.sleep(AFTER_S)
+    again = await _mark(source, survivors)
+    await asyncio.sleep(options.seconds / 2 - AFTER_S + TAIL_S)
+    end, ended_s = await _mark(source, survivors), time.time()
+    for group in survivors:
+        group.ask_to_end()
+    viewers = [await group.last_words() for group in survivors]
+    source.ask_to_end()
+    return Course(
+        from_s=from_s,
+        killed_s=killed_s,
+        ended_s=ended_s,
+        before=(begin, half),
+        after=(again, end),
+        source=await source.last_words(),
+        viewers=viewers,
+    )
+
+
+async def _mark(source: Group, groups: list[Group]) -> list[Figures]:
+    return list(await asyncio.gather(*(group.mark() for group in (source, *groups))))
+
+
+def _figures(
+    options: argparse.Namespace, course: Course, baseline: tuple[float, list[float]]
+) -> dict[str, float | int | None]:
+    piece_s = options.piece_s
+    signed = {number: float(at) for number, at in _table(course.source["signed"]).items()}
+    whole = [_table(seen) for group in course.viewers for seen in _list(group["whole"])]
+
+    def delays(begin_s: float, end_s: float) -> list[float]:
+        """From the capture of the first frame; of pieces whose capture began between these times."""
+        chosen = {number: at - piece_s for number, at in signed.items() if begin_s <= at - piece_s < end_s}
+        return sorted(seen.get(number, math.inf) - at for number, at in chosen.items() for seen in whole)
+
+    before, kill = delays(course.from_s, course.killed_s), delays(course.killed_s, course.killed_s + AFTER_S)
+    after = delays(course.killed_s + AFTER_S, course.ended_s - TAIL_S)
+    cores, hops_per_s = _rates(course.before, course.killed_s - course.from_s)
+    cores_after, _ = _rates(course.after, course.ended_s - course.killed_s - AFTER_S)
+    return {
+        "viewers": options.viewers,
+        "bitrate_bps": options.bitrate,
+        "piece_s": piece_s,
+        "k": options.k,
+        "n": options.n,
+        "killed": options.viewers - len(whole),
+        "join_p95_s": _at(sorted(_joins(course.viewers)), 0.95),
+        "delay_p50_s": _at(before, 0.5),
+        "delay_p99_s": _at(before, 0.99),
+        "delay_max_s": _at(before, 1.0),
+        "signed_p50_s": _at(before, 0.5) - piece_s,
+        "signed_p99_s": _at(before, 0.99) - piece_s,
+        "within_2s_before": _within(before, 2.0),
+        "delay_p99_kill_s": _at(kill, 0.99),
+        "delay_max_kill_s": _at(kill, 1.0),
+        "within_2s_kill": _within(kill, 2.0),
+        "delay_p99_after_s": _at(after, 0.99),
+        "within_2s_after": _within(after, 2.0),
+        "cpu_cores": cores,
+        "cpu_cores_after": cores_after,
+        "cpu_per_node_pct": 100 * cores / (options.viewers + 1),
+        "cpu_us_per_hop": cores * 1e6 / max(1.0, hops_per_s),
+        "hops_per_s": hops_per_s,
+        "rss_per_node_mb": sum(_number(group["rss_mb"]) for group in course.viewers) / max(1, len(whole)),
+        "source_multiple": _multiple(course.before[0][0], course.before[1][0]),
+        "tcp_cpu_cores": baseline[0],
+        "tcp_delay_p99_s": _at(baseline[1], 0.99) + piece_s,
+    }
+
+
+def _rates(marks: tuple[list[Figures], list[Figures]], span_s: float) -> tuple[float, float]:
+    """Cores used, and block hops a second, between two marks."""
+    grown = [
+        sum(_number(group.get(name, 0)) for group in marks[1]) - sum(_number(group.get(name, 0)) for group in marks[0])
+        for name in ("cpu_s", "hops")
+    ]
+    return grown[0] / span_s, grown[1] / span_s
+
+
+def _multiple(begin: Figures, end: Figures) -> float:
+    return (_number(end["bytes_out"]) - _number(begin["bytes_out"])) / max(
+        1.0, _number(end["payload_bytes"]) - _number(begin["payload_bytes"])
+    )
+
+
+def _joins(groups: list[Figures]) -> list[float]:
+    """How long each viewer waited for its first whole piece."""
+    return [
+        min(map(float, seen.values()), default=math.inf) - _number(joined)
+        for group in groups
+        for seen, joined in zip(map(_table, _list(group["whole"])), _list(group["joined"]), strict=True)
+    ]
+
+
+def _number(value: object) -> float:
+    assert isinstance(value, int | float)
+    return float(value)
+
+
+def _list(value: object) -> list[object]:
+    assert isinstance(value, list)
+    return value
+
+
+def _table(value: object) -> dict[str, float]:
+    assert isinstance(value, dict)
+    return value
+
+
 def _at(ordered: list[float], share: float) -> float:
-    return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else float("nan")
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else math.nan
 
 
 def _within(values: list[float], limit_s: float) -> float | None:
     return sum(value <= limit_s for value in values) / len(values) if values else None
 
 
-def main() -> None:
-    """Parse the options and play this process's role."""
+def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make bench-swarm", description=__doc__)
     parser.add_argument("--viewers", type=int, default=6)
-    parser.add_argument("--processes", type=int, default=6)
-    parser.add_argument("--kill", type=int, default=0, help="processes killed half-way")
-    parser.add_argument("--seconds", type=float, default=30.0)
-    parser.add_argument("--bitrate", type=int, default=2_000_000)
-    parser.add_argument("--k", type=int, default=8)
-    parser.add_argument("--n", type=int, default=12)
-    parser.add_argument("--stagger", type=float, default=0.05)
-    parser.add_argument("--role", choices=("run", "source", "viewers"), default="run", help=argparse.SUPPRESS)
-    parser.add_argument("--link", help=argparse.SUPPRESS)
-    parser.add_argument("--count", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--processes", type=int, help="6, or 10 for many viewers")
+    parser.add_argument("--kill", type=int, help="processes killed half-way: none, or a fifth for many viewers")
+    parser.add_argument("--seconds", type=float, help="30, or 60 for many viewers; the kill is half-way")
+    parser.add_argument("--bitrate", type=int, help="bit/s: 2 000 000, or 1 000 000 for many viewers")
+    parser.add_argument("--piece-s", type=float, help="0.2, or 0.5 for many viewers")
+    parser.add_argument("--k", type=int, help="as a broadcaster would choose it for the bitrate and the piece")
+    parser.add_argument("--n", type=int)
+    parser.add_argument("--join-rate", type=float, default=10.0, help="viewers that join in a second")
     options = parser.parse_args()
-    role = {"run": _run, "source": _source, "viewers": _viewers}[options.role]
-    uvloop.run(role(options))
+    many = options.viewers >= MANY
+    options.processes = options.processes or min(options.viewers, 10 if many else 6)
+    options.kill = options.kill if options.kill is not None else (options.processes // 5 if many else 0)
+    options.seconds = options.seconds or (60.0 if many else 30.0)
+    options.bitrate = options.bitrate or (MANY_BITRATE_BPS if many else BITRATE_BPS)
+    options.piece_s = options.piece_s or (MANY_PIECE_S if many else PIECE_S)
+    k, n = coding_for(options.bitrate, options.piece_s)
+    options.k = options.k or k
+    options.n = options.n or max(n, options.k + 1)
+    return options
+
+
+def main() -> None:
+    """Lead the processes through a run, and print what it showed."""
+    options = _options()
+    print(f"load before: {os.getloadavg()[0]:.2f}", flush=True)
+    uvloop.run(_run(options))
 
 
 if __name__ == "__main__":

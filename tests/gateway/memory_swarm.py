@@ -1,7 +1,8 @@
 """A swarm for tests of the gateway: real nodes joined in memory, on a virtual clock that the test moves."""
 
 from gateway.membership import Hear
-from swarm.drivers.memory import Host, Line, MemoryNet
+from swarm.drivers.line import Line
+from swarm.drivers.memory import Host, MemoryNet
 from swarm.events import News
 from swarm.identity import Identity
 from swarm.link import Link

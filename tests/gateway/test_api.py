@@ -12,6 +12,7 @@ from gateway.audience import Audience
 from gateway.channels import Channels
 from gateway.on_air import Studio
 from gateway.routes.api import api_router
+from gateway.uplink_keeper import UplinkReport
 from swarm.drivers.memory import MemoryNet
 from swarm.identity import Identity
 from swarm.link import Link, format_link, parse_link, stream_name
@@ -33,9 +34,10 @@ class Api:
         self.swarm = MemorySwarm(self.net, "gateway")
         self.channels = Channels(self.swarm, window_s=24, idle_leave_s=30, clock=lambda: self.net.now)
         self.audience = Audience(lambda: self.net.now)
+        self.uplink: UplinkReport | None = None
         self.app = FastAPI()
         problems.install(self.app)
-        self.app.include_router(api_router(self.channels, self.audience))
+        self.app.include_router(api_router(self.channels, self.audience, lambda: self.uplink))
 
     def ask(self, method: str, path: str, json: Mapping[str, object] | None = None) -> httpx.Response:
         async def ask() -> httpx.Response:
@@ -122,7 +124,7 @@ def test_a_streams_detail_names_its_peers_and_what_they_gave() -> None:
     viewer.join(Link(STREAM, "", api.swarm.addresses), lambda _: None)
     api.net.run_until(2)
     payload = bytes(12_000)
-    for number in range(10):
+    for number in range(1, 11):
         api.swarm.publish(STREAM, payload, number=number, key=True, capture_us=0, duration_us=200_000)
         api.net.run_until(api.net.now + 0.2)
     detail = api.ask("GET", f"/api/v1/streams/{NAME}").json()
@@ -131,6 +133,7 @@ def test_a_streams_detail_names_its_peers_and_what_they_gave() -> None:
     assert peer["address"] == str(viewer.host.address)
     assert peer["bytes_out"] > 10 * len(payload)
     assert len(peer["stripes_to"]) >= 2
+    assert detail["equivocations"] == 0
     assert (detail["peers"], detail["is_local"], detail["title"]) == (1, True, "Own")
     assert detail["bytes_out"] >= peer["bytes_out"]
     assert parse_link(detail["link"]).peers == api.swarm.addresses
@@ -141,4 +144,15 @@ def test_the_description_names_every_route() -> None:
     assert {path: set(methods) for path, methods in paths.items()} == {
         "/api/v1/streams": {"get", "post"},
         "/api/v1/streams/{id}": {"get", "delete"},
+        "/api/v1/uplink": {"get"},
     }
+
+
+def test_the_uplink_is_shown_once_there_is_one() -> None:
+    api = Api()
+    assert api.ask("GET", "/api/v1/uplink").status_code == 503
+    api.uplink = UplinkReport(
+        line_bps=3e6, proven=True, cap_bps=2e6, paused=False, budget_bytes=10**11, sent_this_month_bytes=7
+    )
+    shown = api.ask("GET", "/api/v1/uplink").json()
+    assert (shown["line_bps"], shown["cap_bps"], shown["sent_this_month_bytes"]) == (3e6, 2e6, 7)

@@ -52,7 +52,7 @@ def put_on_air(gateway: Gateway, pieces: int) -> None:
     on_air = gateway.studio.open(OWNER, "News", lambda: 500_000)
     on_air.description(7, stream().description)
     start_us = int(time.time() * 1e6) - pieces * PIECE_US
-    for number, content in enumerate(slices(stream())[:pieces]):
+    for number, content in enumerate(slices(stream())[:pieces], 1):
         on_air.piece(
             SlicedPiece(
                 number=number,

@@ -11,7 +11,7 @@ from gateway.media.payload import pack
 from gateway.on_air import OnAir, Studio
 from gateway.problems import Problem
 from swarm.drivers.memory import MemoryNet
-from swarm.events import ManifestReady, PieceLost, PieceReady
+from swarm.events import Equivocation, ManifestReady, PieceLost, PieceReady
 from swarm.identity import Identity
 from swarm.link import Link, parse_link, stream_name
 from swarm.manifest import Manifest, RenditionInfo
@@ -193,6 +193,17 @@ def test_a_description_that_is_none_is_survived(caplog: pytest.LogCaptureFixture
     channel.hear(ManifestReady(stream=STREAM, manifest=replace(manifest, renditions=())))
     channel.hear(PieceLost(stream=STREAM, rendition=0, number=1))
     assert state_of(channel) is State.JOINING
+
+
+def test_a_broadcaster_that_signs_two_versions_is_told_of_with_the_proof_ever_more_rarely(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    channel = World().watch()
+    for number in range(1, 18):
+        channel.hear(Equivocation(stream=STREAM, rendition=0, number=number, headers=(b"\xaa", b"\xbb")))
+    lines = [record.getMessage() for record in caplog.records if "signed piece" in record.getMessage()]
+    assert len(lines) == 5
+    assert all("aa bb" in line for line in lines)
 
 
 def test_an_ended_stream_ends_its_playlist_and_may_begin_anew() -> None:

@@ -4,12 +4,16 @@ import asyncio
 import socket
 import time
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
 from gateway.errors import CannotStart
 from gateway.membership import Membership, quic_membership, reachable_addresses
 from gateway.settings import Settings
+from gateway.uplink_books import read_books
+from gateway.uplink_keeper import UplinkReport, local_time
+from gateway.upload_budget import UploadLimit, month_of
 from swarm.events import ManifestReady, News, PieceReady
 from swarm.identity import Identity
 from swarm.link import Link
@@ -19,6 +23,11 @@ from swarm.units import Address, StreamId
 OWNER = Identity(bytes(range(32)))
 STREAM = StreamId(OWNER.key)
 RENDITION = RenditionInfo(number=0, name="main", bitrate_bps=800_000, piece_us=200_000, k=4, n=6, media=b"media")
+
+
+@pytest.fixture(autouse=True)
+def _own_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("SEEDCAST_DATA_DIR", str(tmp_path))
 
 
 def loopback(seed: int) -> Membership:
@@ -105,3 +114,19 @@ def test_a_socket_on_all_addresses_is_reachable_at_a_real_one() -> None:
 
 def test_what_was_never_started_can_be_stopped() -> None:
     asyncio.run(loopback(3).stop())
+
+
+def test_limits_reach_the_node_and_the_month_is_kept(tmp_path: Path) -> None:
+    async def limited() -> UplinkReport | None:
+        member = quic_membership(Settings(swarm_host="127.0.0.1", upload_limit_bps=2_000_000), OWNER)
+        await member.start()
+        try:
+            member.limit_upload(UploadLimit(1e6, paused=True))
+            return member.uplink_report()
+        finally:
+            await member.stop()
+
+    report = asyncio.run(limited())
+    assert report is not None
+    assert (report.cap_bps, report.paused) == (1e6, True)
+    assert read_books(tmp_path).month == month_of(local_time())

@@ -107,3 +107,16 @@ def test_addresses_are_read_in_every_usual_form(text: str, address: Address) -> 
 def test_advertised_addresses_take_the_bound_port_where_they_name_none() -> None:
     settings = load_settings(advertise=("203.0.113.7", "203.0.113.8:7000"))
     assert settings.advertised(6000) == (Address("203.0.113.7", 6000), Address("203.0.113.8", 7000))
+
+
+@pytest.mark.parametrize(("text", "value"), [("2M", 2_000_000), ("1.5k", 1500), ("100G", 10**11), ("7", 7)])
+def test_quantities_may_be_written_short(monkeypatch: pytest.MonkeyPatch, text: str, value: int) -> None:
+    monkeypatch.setenv("SEEDCAST_UPLOAD_LIMIT_BPS", text)
+    assert load_settings().upload_limit_bps == value
+    assert load_settings(upload_budget_bytes=text).upload_budget_bytes == value
+
+
+@pytest.mark.parametrize("text", ["M", "fastM", "-2M", "1e400G", "2 megabits"])
+def test_a_quantity_that_is_none_is_said(text: str) -> None:
+    with pytest.raises(SettingsError, match="upload_budget_bytes"):
+        load_settings(upload_budget_bytes=text)

@@ -19,29 +19,30 @@ def offer(
 
 def advert(
     *offers: Offer,
-    source: bool = False,
     newest: int = 0,
     lag_ms: int = 60_000,
     clock_depth: int = 0xFF,
     clock_offset_us: int = 0,
+    slots: int = 0,
 ) -> Advert:
     return Advert(
         tag=TAG,
-        source=source,
         newest=newest,
         lag_ms=lag_ms,
         uptime_s=10,
-        proven_slots=0,
+        slots=slots,
         clock_depth=clock_depth,
         clock_offset_us=clock_offset_us,
         offers=offers,
     )
 
 
-def mate(number: int, said: Advert | None = None, *, at_s: float = 0.0, rtt_s: float = 0.02) -> Mate:
+def mate(
+    number: int, said: Advert | None = None, *, at_s: float = 0.0, rtt_s: float = 0.02, source: bool = False
+) -> Mate:
     address = Address(f"10.0.0.{number}", 4000)
     found = Mate(Peer(LinkId(number), key(number), address, dialled=True, download_only=False, up_since_s=0.0))
-    found.peer.rtt_s = rtt_s
+    found.peer.rtt_s, found.is_source = rtt_s, source
     if said is not None:
         found.heard(said, at_s)
     return found

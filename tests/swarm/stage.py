@@ -31,10 +31,18 @@ def rendition(k: int = 4, n: int = 6, number: int = 0) -> RenditionInfo:
     )
 
 
-def manifest(epoch: int = 1, revision: int = 1, k: int = 4, n: int = 6, number: int = 0) -> wire.ManifestMessage:
+def manifest(
+    epoch: int = 1, revision: int = 1, k: int = 4, n: int = 6, number: int = 0, sources: tuple[PeerId, ...] = ()
+) -> wire.ManifestMessage:
     renditions = (rendition(k, n, number),)
     described = Manifest(
-        stream=STREAM, epoch=epoch, revision=revision, title="show", created_us=0, renditions=renditions
+        stream=STREAM,
+        epoch=epoch,
+        revision=revision,
+        title="show",
+        created_us=0,
+        sources=sources,
+        renditions=renditions,
     )
     return wire.ManifestMessage(tag=TAG, data=sign_manifest(described, OWNER))
 
@@ -65,22 +73,21 @@ def offer(stripe: int, *, delay_ms: int = 50, free: int = 9, ancestors: tuple[by
     return wire.Offer(stripe=Stripe(stripe), delay_ms=delay_ms, free=free, lowest_rank=0, ancestors=ancestors)
 
 
-def advert(*offers: wire.Offer, source: bool = False, newest: int = 0, clock_offset_us: int = 0) -> wire.Advert:
+def advert(*offers: wire.Offer, newest: int = 0, clock_offset_us: int = 0, slots: int = 0) -> wire.Advert:
     return wire.Advert(
         tag=TAG,
-        source=source,
         newest=newest,
         lag_ms=300,
         uptime_s=5,
-        proven_slots=0,
+        slots=slots,
         clock_depth=0,
         clock_offset_us=clock_offset_us,
         offers=offers,
     )
 
 
-def subscribe(stripe: int, *, since: int = 0, rank: int = 4) -> wire.Subscribe:
-    return wire.Subscribe(tag=TAG, stripe=Stripe(stripe), since=since, rank=rank, slots=0, spare=False)
+def subscribe(stripe: int, *, since: int = 0, spare: bool = False) -> wire.Subscribe:
+    return wire.Subscribe(tag=TAG, stripe=Stripe(stripe), since=since, spare=spare)
 
 
 def accept(stripe: int, ancestors: tuple[bytes, ...] = ()) -> wire.Accept:

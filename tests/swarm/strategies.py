@@ -16,7 +16,7 @@ keys = st.binary(min_size=32, max_size=32).map(PeerId)
 stripes = st.integers(0, 63).map(Stripe)
 hosts = st.ip_addresses().map(lambda ip: str(ip).partition("%")[0])
 addresses = st.builds(Address, hosts, U16)
-contacts = st.builds(wire.Contact, keys, addresses)
+contacts = st.builds(wire.Contact, keys, addresses, U64)
 hints = st.lists(contacts, max_size=wire.HINTS_MAX).map(tuple)
 ancestors = st.lists(st.binary(min_size=4, max_size=4), max_size=wire.ANCESTORS_MAX).map(tuple)
 offers = st.builds(wire.Offer, stripe=stripes, delay_ms=U16, free=U8, lowest_rank=U8, ancestors=ancestors)
@@ -42,17 +42,16 @@ def swarm_messages(tag: st.SearchStrategy[SwarmTag] = tags) -> st.SearchStrategy
         st.builds(
             wire.Advert,
             tag=tag,
-            source=st.booleans(),
             newest=U64,
             lag_ms=U16,
             uptime_s=U32,
-            proven_slots=U16,
+            slots=U16,
             clock_depth=U8,
             clock_offset_us=I64,
             offers=st.lists(offers, max_size=4).map(tuple),
         ),
         st.builds(wire.Peers, tag=tag, contacts=st.lists(contacts, max_size=4).map(tuple)),
-        st.builds(wire.Subscribe, tag=tag, stripe=stripes, since=U64, rank=U8, slots=U16, spare=st.booleans()),
+        st.builds(wire.Subscribe, tag=tag, stripe=stripes, since=U64, spare=st.booleans()),
         st.builds(wire.Accept, tag=tag, stripe=stripes, ancestors=ancestors),
         st.builds(wire.Reject, tag=tag, stripe=stripes, hints=hints),
         st.builds(wire.Unsubscribe, tag=tag, stripe=stripes),

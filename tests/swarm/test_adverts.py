@@ -51,7 +51,7 @@ def test_without_a_free_slot_only_a_better_rank_gets_a_place() -> None:
 
 
 def test_who_feeds_me_already_scores_worse_and_the_source_does_not() -> None:
-    crowded, source = mate(1, advert(offer())), mate(2, advert(offer(), source=True))
+    crowded, source = mate(1, advert(offer())), mate(2, advert(offer()), source=True)
     first, second = found(crowded, source, feeding={key(1): 3, key(2): 3})
     assert first.score_s - second.score_s == pytest.approx(3 * CROWDING_S)
 
@@ -63,7 +63,7 @@ def test_a_chain_of_ancestors_is_bounded() -> None:
 
 def test_relays_are_counted_by_stripe_without_the_source_and_the_stale() -> None:
     both = advert(offer(stripe=0), offer(stripe=2))
-    source, stale = mate(2, advert(offer(stripe=0), source=True), at_s=9.0), mate(3, both, at_s=0.0)
+    source, stale = mate(2, advert(offer(stripe=0)), at_s=9.0, source=True), mate(3, both, at_s=0.0)
     counts = relays_known(3, [mate(1, both, at_s=9.0), source, stale], now=9.0)
     assert counts == [1, 0, 1]
 

@@ -51,7 +51,9 @@ def test_a_proof_is_good_for_one_link_and_one_acceptor() -> None:
         open_hello(OTHER, DOWN, HELLO)
 
 
-@pytest.mark.parametrize("message", [replace(HELLO, version=2), replace(HELLO, version=0), wire.Ping(sent_us=0)])
+@pytest.mark.parametrize(
+    "message", [replace(HELLO, version=wire.VERSION + 1), replace(HELLO, version=0), wire.Ping(sent_us=0)]
+)
 def test_anything_but_a_hello_of_this_version_is_malformed(message: wire.Message) -> None:
     with pytest.raises(MalformedMessage):
         open_hello(ACCEPTOR, DOWN, message)
@@ -59,6 +61,11 @@ def test_anything_but_a_hello_of_this_version_is_malformed(message: wire.Message
 
 def test_anything_but_a_welcome_of_this_version_and_the_proved_key_is_malformed() -> None:
     good = welcome(ACCEPTOR, DOWN, download_only=False)
-    for bad in (replace(good, version=2), replace(good, key=PeerId(OTHER.key)), HELLO, wire.Ping(sent_us=0)):
+    for bad in (
+        replace(good, version=wire.VERSION + 1),
+        replace(good, key=PeerId(OTHER.key)),
+        HELLO,
+        wire.Ping(sent_us=0),
+    ):
         with pytest.raises(MalformedMessage):
             open_welcome(UP, bad)

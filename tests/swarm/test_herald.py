@@ -20,7 +20,6 @@ def test_a_new_neighbour_is_told_at_once() -> None:
     stage.go_on_air()
     link = stage.befriend(1)
     told, *_ = adverts(stage, link)
-    assert told.source
     assert [offered.stripe for offered in told.offers] == list(range(6))
     assert all(offered.delay_ms == 0 and offered.free > 0 and not offered.ancestors for offered in told.offers)
 

@@ -1,8 +1,24 @@
 """Addresses worth dialling."""
 
+from collections.abc import Iterable
+from random import Random
+
 import pytest
 
-from swarm.join import DIALS_AT_ONCE, KNOWN_MAX, RETRY_S, AddressBook, dialable
+from swarm.join import (
+    BROUGHT_MAX,
+    BROUGHT_PER_CROWD,
+    DIALS_AT_ONCE,
+    DIALS_BROUGHT,
+    FAILURES_PER_CROWD,
+    FAILURES_S,
+    KNOWN_MAX,
+    KNOWN_PER_CROWD,
+    RETRY_S,
+    AddressBook,
+    dialable,
+)
+from swarm.prefixes import crowd
 from swarm.units import Address
 from swarm.wire import Contact
 from tests.swarm.neighbours import key
@@ -18,8 +34,23 @@ def contact(number: int) -> Contact:
     return Contact(key(number), address(number))
 
 
-def due(book: AddressBook, now: float = 0.0, wanted: int = 20, connected: tuple[Address, ...] = ()) -> list[Address]:
-    return [found.address for found in book.due(set(connected), wanted, now)]
+def bringer(number: int, host: str = "10.3.0.1") -> Contact:
+    return Contact(key(1000 + number), Address(host, 4000))
+
+
+def world(number: int, host: int = 1) -> Contact:
+    """A contact in the global address prefix of this number."""
+    return Contact(key(number * 256 + host), Address(f"8.{number >> 8}.{number & 255}.{host}", 4000))
+
+
+def named(book: AddressBook, contacts: Iterable[Contact], by: int = 0, now: float = 0.0) -> None:
+    book.add(contacts, bringer(by), now)
+
+
+def due(
+    book: AddressBook, now: float = 0.0, wanted: int = 20, connected: tuple[Address, ...] = (), seed: int = 1
+) -> list[Address]:
+    return [found.address for found in book.due(set(connected), wanted, now, rng=Random(seed))]
 
 
 @pytest.mark.parametrize(
@@ -28,7 +59,7 @@ def due(book: AddressBook, now: float = 0.0, wanted: int = 20, connected: tuple[
 )
 def test_what_cannot_be_dialled_is_refused(host: str) -> None:
     book = AddressBook()
-    book.add([Contact(key(1), Address(host, 4000))])
+    named(book, [Contact(key(1), Address(host, 4000))])
     book.add_link([Address(host, 4000)])
     assert not book.prospects
 
@@ -45,13 +76,15 @@ def test_what_can_be_a_peers_is_taken(host: str) -> None:
 
 def test_the_book_is_bounded() -> None:
     book = AddressBook()
-    book.add(contact(number) for number in range(2 * KNOWN_MAX))
+    for number in range(2 * KNOWN_MAX):
+        named(book, [contact(number)], by=number)
     assert len(book.prospects) == KNOWN_MAX
 
 
 def test_the_users_link_finds_room_in_a_full_book() -> None:
     book = AddressBook()
-    book.add(contact(number) for number in range(KNOWN_MAX))
+    for number in range(KNOWN_MAX):
+        named(book, [contact(number)], by=number)
     book.add_link([HOME])
     assert HOME in book.prospects
 
@@ -66,7 +99,7 @@ def test_the_links_addresses_are_never_dropped() -> None:
 
 def test_what_a_neighbour_named_is_dropped_after_three_failures() -> None:
     book = AddressBook()
-    book.add([contact(1)])
+    named(book, [contact(1)])
     for _ in range(3):
         assert address(1) in book.prospects
         book.failed(address(1), 0.0)
@@ -75,7 +108,7 @@ def test_what_a_neighbour_named_is_dropped_after_three_failures() -> None:
 
 def test_what_a_neighbour_named_before_belongs_to_the_link_once_the_user_names_it() -> None:
     book = AddressBook()
-    book.add([Contact(key(6), HOME)])
+    named(book, [Contact(key(6), HOME)])
     book.add_link([HOME])
     prospect = book.prospects[HOME]
     assert (prospect.from_link, prospect.key) == (True, None), "a neighbour's word pins nothing there"
@@ -85,17 +118,17 @@ def test_a_neighbour_does_not_pin_a_key_on_the_links_address() -> None:
     book = AddressBook()
     book.add_link([HOME])
     book.failed(HOME, 0.0)
-    book.add([Contact(key(6), HOME)])
+    named(book, [Contact(key(6), HOME)])
     assert book.prospects[HOME].key is None
 
 
 def test_a_key_that_failed_gives_way_to_a_newer_one() -> None:
     book = AddressBook()
-    book.add([contact(1)])
-    book.add([Contact(key(2), address(1))])
+    named(book, [contact(1)])
+    named(book, [Contact(key(2), address(1))])
     assert book.prospects[address(1)].key == key(1)
     book.failed(address(1), 0.0)
-    book.add([Contact(key(2), address(1))])
+    named(book, [Contact(key(2), address(1))])
     assert book.prospects[address(1)].key == key(2)
 
 
@@ -123,7 +156,7 @@ def test_an_address_is_not_dialled_twice_at_once() -> None:
 
 def test_dials_at_once_are_bounded_and_no_more_than_wanted() -> None:
     book = AddressBook()
-    book.add(contact(number) for number in range(50))
+    named(book, [contact(number) for number in range(30)])
     assert len(due(book, wanted=3)) == 3
     assert len(due(book, wanted=50)) == DIALS_AT_ONCE - 3
     assert due(book, wanted=50) == []
@@ -148,3 +181,141 @@ def test_unknown_addresses_change_nothing() -> None:
     book.reached(HOME)
     book.forget(HOME)
     assert not book.prospects
+
+
+# -- what neighbours may do with it
+
+
+def test_one_neighbour_cannot_fill_the_book() -> None:
+    book = AddressBook()
+    for start in range(0, 400, 20):
+        named(book, [contact(number) for number in range(start, start + 20)])
+    assert len(book.prospects) == BROUGHT_MAX
+
+
+def test_in_a_full_book_who_brought_most_makes_way_for_who_brought_least() -> None:
+    book = AddressBook()
+    for by in range(KNOWN_MAX // BROUGHT_MAX):
+        named(book, [contact(by * BROUGHT_MAX + number) for number in range(BROUGHT_MAX)], by=by)
+    assert len(book.prospects) == KNOWN_MAX
+    named(book, [contact(500), contact(501)], by=50)
+    assert {address(500), address(501)} <= book.prospects.keys()
+    assert len(book.prospects) == KNOWN_MAX
+
+
+def test_one_neighbour_names_few_of_one_prefix_and_all_together_not_many() -> None:
+    book = AddressBook()
+    for by in range(8):
+        named(book, [world(7, host) for host in range(10 * by + 1, 10 * by + 11)], by=by)
+        assert len(book.prospects) <= BROUGHT_PER_CROWD * (by + 1)
+    assert len(book.prospects) == KNOWN_PER_CROWD
+
+
+def test_many_peers_of_one_house_or_one_machine_are_no_crowd() -> None:
+    for host in ("127.0.0.1", "192.168.1.7", "fd00::7"):
+        book = AddressBook()
+        contacts = [Contact(key(port), Address(host, port)) for port in range(1000, 1020)]
+        book.add(contacts, bringer(1, host), 0.0)
+        assert len(book.prospects) == len(contacts)
+
+
+@pytest.mark.parametrize(
+    ("host", "named_by", "believed"),
+    [
+        ("127.0.0.1", "8.8.8.8", False),
+        ("127.0.0.1", "192.168.1.2", False),
+        ("127.0.0.1", "127.0.0.1", True),
+        ("192.168.1.1", "8.8.8.8", False),
+        ("192.168.1.1", "10.0.0.2", True),
+        ("192.168.1.1", "127.0.0.1", True),
+        ("9.9.9.9", "8.8.8.8", True),
+        ("9.9.9.9", "192.168.1.2", True),
+        ("fd00::1", "2a00::1", False),
+        ("::ffff:127.0.0.1", "8.8.8.8", False),
+    ],
+)
+def test_a_neighbour_cannot_point_into_networks_that_it_is_not_in(host: str, named_by: str, *, believed: bool) -> None:
+    book = AddressBook()
+    book.add([Contact(key(1), Address(host, 4000))], bringer(1, named_by), 0.0)
+    assert bool(book.prospects) == believed
+
+
+def test_one_neighbour_causes_few_dials_a_second() -> None:
+    rate, burst = DIALS_BROUGHT
+    book, dialled, now = AddressBook(), 0, 0.0
+    fresh = iter(range(100_000))
+    while now < 30.0:
+        named(book, [contact(next(fresh)) for _ in range(20)], now=now)
+        for found in due(book, now):
+            dialled += 1
+            book.forget(found)
+        now += 0.1
+    assert burst <= dialled <= burst + rate * 30
+
+
+def test_the_users_own_addresses_go_before_any_that_were_brought() -> None:
+    book = AddressBook()
+    named(book, [contact(number) for number in range(20)])
+    book.add_link([HOME, address(99)])
+    assert set(due(book, wanted=2)) == {HOME, address(99)}
+
+
+def test_those_that_relay_what_is_lacking_go_first() -> None:
+    book = AddressBook()
+    named(book, [Contact(key(number), address(number), number % 2) for number in range(20)])
+    found = book.due(set(), 8, 0.0, 1, rng=Random(1))
+    assert all(prospect.colours for prospect in found)
+
+
+def test_dials_go_round_the_prefixes_in_an_order_of_luck() -> None:
+    orders = set()
+    for seed in range(5):
+        book = AddressBook()
+        for by in range(4):
+            named(book, [world(7, 2 * by + 1), world(7, 2 * by + 2), world(8 + by)], by=by)
+        found = due(book, wanted=5, seed=seed)
+        assert len({crowd(where) for where in found}) == 5
+        orders.add(tuple(found))
+    assert len(orders) > 1
+
+
+def test_a_prefix_that_fails_often_is_left_alone_whoever_names_it() -> None:
+    book, dialled, now = AddressBook(), 0, 0.0
+    for step in range(int(FAILURES_S * 0.9 / 0.1)):
+        named(book, [world(7, step % 250 + 1), world(7, (step + 1) % 250 + 1)], by=step, now=now)
+        for found in due(book, now):
+            dialled += 1
+            book.failed(found, now)
+        now += 0.1
+    assert FAILURES_PER_CROWD <= dialled < FAILURES_PER_CROWD + DIALS_AT_ONCE
+    for host in range(255):
+        book.forget(world(7, host).address)
+    named(book, [world(7, 251)], by=9999, now=now)
+    assert world(7, 251).address not in book.prospects
+    assert due(book, now) == []
+    named(book, [world(7, 251)], by=9999, now=now + FAILURES_S)
+    assert due(book, now + FAILURES_S)
+
+
+def test_peers_that_leave_are_no_failed_dials() -> None:
+    book = AddressBook()
+    for by in range(KNOWN_PER_CROWD // BROUGHT_PER_CROWD):
+        named(book, [world(7, 2 * by + 1), world(7, 2 * by + 2)], by=by)
+    met = due(book)
+    assert len(met) == FAILURES_PER_CROWD
+    for where in met:
+        book.reached(where)
+    for where in met:
+        book.failed(where, 0.0)
+    assert set(due(book, RETRY_S[0])) == set(met)
+
+
+def test_the_watch_over_failures_and_dials_is_bounded() -> None:
+    book = AddressBook()
+    for number in range(3000):
+        named(book, [world(number)], by=number)
+        for found in due(book):
+            book.failed(found, 0.0)
+            book.forget(found)
+    assert len(book._failed) <= 512
+    assert len(book._dialled_until_s) <= 3000

@@ -13,6 +13,7 @@ from swarm.manifest import (
     MEDIA_BYTES_MAX,
     NAME_CHARS_MAX,
     RENDITIONS_MAX,
+    SOURCES_MAX,
     TITLE_CHARS_MAX,
     Manifest,
     RenditionInfo,
@@ -20,15 +21,22 @@ from swarm.manifest import (
     open_manifest,
     sign_manifest,
 )
-from swarm.units import StreamId
+from swarm.units import PeerId, StreamId
 
 OWNER = Identity(bytes(range(32)))
 STREAM = StreamId(OWNER.key)
 CONTEXT = b"seedcast manifest 1\0"
 
 MAIN = RenditionInfo(number=0, name="main", bitrate_bps=2_500_000, piece_us=200_000, k=12, n=16, media=b"{}")
+SENDERS = tuple(PeerId(bytes([number]) * 32) for number in range(1, SOURCES_MAX + 2))
 MANIFEST = Manifest(
-    stream=STREAM, epoch=3, revision=4, title="Köln 📺", created_us=1_700_000_000_000_000, renditions=(MAIN,)
+    stream=STREAM,
+    epoch=3,
+    revision=4,
+    title="Köln 📺",
+    created_us=1_700_000_000_000_000,
+    sources=SENDERS[:2],
+    renditions=(MAIN,),
 )
 
 lines = st.text(st.characters(codec="utf-8")).filter(is_printable)
@@ -59,6 +67,7 @@ manifests = st.builds(
     revision=st.integers(0, 2**32 - 1),
     title=texts(TITLE_CHARS_MAX),
     created_us=st.integers(-(2**63), 2**63 - 1),
+    sources=st.lists(st.sampled_from(SENDERS), max_size=SOURCES_MAX, unique=True).map(tuple),
     renditions=st.lists(renditions(), max_size=4, unique_by=lambda r: r.number).map(tuple),
     ended=st.booleans(),
 )
@@ -160,6 +169,9 @@ WRONG = [
     replace(MANIFEST, title="override \u202e"),
     replace(MANIFEST, title="isolate \u2067"),
     replace(MANIFEST, title="surrogate \ud800"),
+    replace(MANIFEST, sources=SENDERS),
+    replace(MANIFEST, sources=(SENDERS[0], SENDERS[0])),
+    replace(MANIFEST, sources=(PeerId(b"short"),)),
     replace(MANIFEST, renditions=(MAIN, MAIN)),
     replace(MANIFEST, renditions=tuple(replace(MAIN, number=i) for i in range(RENDITIONS_MAX + 1))),
     replace(MANIFEST, renditions=(replace(MAIN, number=256),)),
@@ -184,6 +196,7 @@ def test_fields_out_of_bounds_are_not_signed(manifest: Manifest) -> None:
 @pytest.mark.parametrize(
     ("right", "wrong"),
     [
+        (SENDERS[1], SENDERS[0]),
         ("Köln 📺".encode(), "Köln\x1b\x1b\x1b\x1b\x1b".encode()),
         ("Köln 📺".encode(), b"K\xff\xff\xff\xff\xff\xff\xff\xff\xff"),
         (bytes([12, 16]), bytes([17, 16])),
@@ -208,6 +221,13 @@ def test_unknown_flags_are_malformed() -> None:
     assert body[at] == 1
     body[at] = 3
     with pytest.raises(MalformedMessage, match="flags"):
+        open_manifest(forge(bytes(body)), STREAM)
+
+
+def test_a_manifest_of_the_first_format_which_named_no_source_is_refused() -> None:
+    body = bytearray(sign_manifest(MANIFEST, OWNER)[:-64])
+    body[0] = 1
+    with pytest.raises(MalformedMessage, match="unknown format"):
         open_manifest(forge(bytes(body)), STREAM)
 
 

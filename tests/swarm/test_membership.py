@@ -216,10 +216,12 @@ def test_a_peer_that_dialled_before_the_node_joined_is_greeted_once_it_is_named(
 def test_colours_are_few_and_grow_by_adopting_what_nobody_relays() -> None:
     stage = Stage()
     stage.watch()
-    link = stage.befriend(1, manifest())
+    every = [offer(stripe) for stripe in range(6)]
+    link = stage.befriend(1, advert(*every), manifest(sources=(PeerId(actor(1).key),)))
     first = stage.member.outgo.nursery.colours
     for _ in range(60):
-        stage.say(link, advert())
+        asked = [message.stripe for message in stage.take(link) if isinstance(message, wire.Subscribe)]
+        stage.say(link, *map(accept, asked), advert(*every))
         stage.pass_time(0.5)
     colours = stage.member.outgo.nursery.colours
     assert set(first) <= set(colours)

@@ -20,7 +20,7 @@ def busy_stage() -> tuple[Stage, list[LinkId]]:
     introduced = stage.meet(actor(2))
     mate = stage.befriend(3)
     offers = [offer(stripe) for stripe in range(6)]
-    parent = stage.befriend(4, manifest(), advert(*offers, source=True))
+    parent = stage.befriend(4, manifest(), advert(*offers))
     stage.pass_time(0.3)
     for stripe in range(6):
         stage.say(parent, accept(stripe))

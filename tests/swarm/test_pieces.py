@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from swarm.coding import code
 from swarm.errors import LocalError, MalformedMessage
+from swarm.framing import MESSAGE_BYTES_MAX
 from swarm.identity import Identity
-from swarm.merkle import check, tree
+from swarm.merkle import NODE_BYTES, check, depth, tree
 from swarm.pieces import (
     DURATION_US_MAX,
     HEADER_BYTES,
@@ -25,18 +26,21 @@ from swarm.pieces import (
     verify_header,
 )
 from swarm.units import StreamId, SwarmTag
+from swarm.wire import block_messages
 
 OWNER = Identity(bytes(range(32)))
 STREAM = StreamId(OWNER.key)
 
 
-def seal(payload: bytes = b"a payload", *, k: int = 4, n: int = 6, duration_us: int = 200_000) -> SealedPiece:
+def seal(
+    payload: bytes = b"a payload", *, k: int = 4, n: int = 6, duration_us: int = 200_000, number: int = 8_500_000_001
+) -> SealedPiece:
     return make_piece(
         payload,
         stream=STREAM,
         rendition=0,
         epoch=7,
-        number=8_500_000_001,
+        number=number,
         key=True,
         capture_us=1_700_000_000_000_000,
         duration_us=duration_us,
@@ -52,15 +56,16 @@ HEADER = seal().header
 @st.composite
 def headers(draw: st.DrawFn) -> PieceHeader:
     n = draw(st.integers(1, STRIPES_MAX))
+    k = draw(st.integers(1, n))
     return PieceHeader(
         tag=SwarmTag(draw(st.binary(min_size=8, max_size=8))),
         epoch=draw(st.integers(0, 2**32 - 1)),
-        number=draw(st.integers(0, 2**64 - 1)),
+        number=draw(st.integers(1, 2**64 - 1)),
         key=draw(st.booleans()),
         capture_us=draw(st.integers(-(2**63), 2**63 - 1)),
         duration_us=draw(st.integers(1, DURATION_US_MAX)),
-        length=draw(st.integers(1, PIECE_BYTES_MAX)),
-        k=draw(st.integers(1, n)),
+        length=draw(st.integers(1, min(PIECE_BYTES_MAX, k * 1_000_000))),
+        k=k,
         n=n,
         root=draw(st.binary(min_size=32, max_size=32)),
         signature=draw(st.binary(min_size=64, max_size=64)),
@@ -105,6 +110,7 @@ def test_a_damaged_header_gives_a_header_or_malformed_message(header: PieceHeade
 @pytest.mark.parametrize(
     "header",
     [
+        replace(HEADER, number=0),
         replace(HEADER, k=0),
         replace(HEADER, k=7),
         replace(HEADER, n=65),
@@ -212,6 +218,34 @@ def test_a_payload_of_another_length_or_content_does_not_reseal() -> None:
 def test_a_piece_out_of_bounds_is_not_made(payload: bytes, k: int, n: int, duration_us: int) -> None:
     with pytest.raises(LocalError):
         seal(payload, k=k, n=n, duration_us=duration_us)
+
+
+def test_pieces_are_numbered_from_one_on() -> None:
+    with pytest.raises(LocalError, match="from 1 on"):
+        seal(number=0)
+
+
+def test_a_block_that_fits_into_no_message_is_not_made() -> None:
+    with pytest.raises(LocalError, match="greater k or shorter pieces"):
+        seal(bytes(MESSAGE_BYTES_MAX), k=1, n=2)
+    sealed = seal(bytes(MESSAGE_BYTES_MAX), k=2, n=3)
+    assert all(len(message) < MESSAGE_BYTES_MAX for message in block_messages(sealed))
+
+
+@given(st.integers(1, STRIPES_MAX))
+def test_the_largest_block_that_may_be_described_fits_into_a_message(n: int) -> None:
+    path = depth(n) * NODE_BYTES
+    largest = MESSAGE_BYTES_MAX - 1 - HEADER_BYTES - 1 - path
+    header = replace(HEADER, k=1, n=n, length=largest)
+    assert decode_header(header.encode()).block_bytes == largest
+    with pytest.raises(MalformedMessage):
+        decode_header(replace(header, length=largest + 1).encode())
+
+
+@pytest.mark.parametrize("rendition", [-1, 256])
+def test_a_rendition_that_has_no_tag_is_a_local_error(rendition: int) -> None:
+    with pytest.raises(LocalError, match="0 to 255"):
+        swarm_tag(STREAM, rendition)
 
 
 def test_a_number_that_does_not_fit_its_field_is_a_local_error() -> None:

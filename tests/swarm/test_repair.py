@@ -23,7 +23,7 @@ LATE_S = 10.0
 
 
 def having(number: int, *, source: bool = False, rtt_s: float = 0.02, at_s: float = LATE_S) -> Mate:
-    return mate(number, advert(newest=100, source=source), at_s=at_s, rtt_s=rtt_s)
+    return mate(number, advert(newest=100), at_s=at_s, rtt_s=rtt_s, source=source)
 
 
 def asked(
@@ -37,11 +37,6 @@ def test_a_gap_is_asked_for_after_a_while_and_not_before() -> None:
     repairs, entry = Repairs(usual_s=0.2, spread_s=0.1), Entry(7, 0.0)
     assert repairs.due([entry], 0.4 + PATIENCE_S) == []
     assert repairs.due([entry], 0.41 + PATIENCE_S) == [entry]
-
-
-def test_what_is_whole_or_given_up_is_not_asked_for() -> None:
-    whole, lost = Entry(7, 0.0, payload=b"x"), Entry(8, 0.0, lost=True)
-    assert Repairs().due([whole, lost], LATE_S) == []
 
 
 def test_it_is_asked_for_again_elsewhere() -> None:

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from swarm.drivers.memory import Host, Line
+from swarm.drivers.line import Line
+from swarm.drivers.memory import Host
 from swarm.events import ManifestReady, PieceReady
 from swarm.identity import Identity
 from swarm.manifest import RenditionInfo

@@ -7,7 +7,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from swarm.drivers.memory import Host, Line
+from swarm.drivers.line import Line
+from swarm.drivers.memory import Host
 from swarm.events import PieceReady
 from swarm.join import KNOWN_MAX
 from swarm.membership import Membership

@@ -14,7 +14,7 @@ from tests.swarm.strategies import messages
 TAG = SwarmTag(b"12345678")
 KEY = PeerId(bytes(32))
 ADDRESS = b"\x04\x0a\x00\x00\x01\x0f\xa0"
-CONTACT = bytes(32) + ADDRESS
+CONTACT = bytes(32) + ADDRESS + bytes(8)
 
 
 @given(messages())
@@ -65,13 +65,12 @@ def test_trailing_bytes_are_malformed(message: wire.Message, more: bytes) -> Non
         pytest.param(b"\x01\x01" + bytes(96) + b"\x02" + ADDRESS, id="flag of two"),
         pytest.param(b"\x02\x01" + bytes(32) + b"\x00\x05\x0a\x00\x00\x01\x0f\xa0", id="address family 5"),
         pytest.param(b"\x04" + TAG + bytes(wire.MANIFEST_BYTES_MAX + 1), id="manifest too long"),
-        pytest.param(b"\x05" + TAG + b"\x02" + bytes(26), id="advert's flag of two"),
-        pytest.param(b"\x05" + TAG + bytes(26) + b"\x41" + bytes(65 * 6), id="65 offers"),
-        pytest.param(b"\x05" + TAG + bytes(26) + b"\x01\x40" + bytes(5), id="offer of stripe 64"),
-        pytest.param(b"\x05" + TAG + bytes(26) + b"\x01" + bytes(5) + b"\x11" + bytes(17 * 4), id="17 ancestors"),
+        pytest.param(b"\x05" + TAG + bytes(25) + b"\x41" + bytes(65 * 6), id="65 offers"),
+        pytest.param(b"\x05" + TAG + bytes(25) + b"\x01\x40" + bytes(5), id="offer of stripe 64"),
+        pytest.param(b"\x05" + TAG + bytes(25) + b"\x01" + bytes(5) + b"\x11" + bytes(17 * 4), id="17 ancestors"),
         pytest.param(b"\x06" + TAG + b"\x21" + CONTACT * 33, id="33 contacts"),
-        pytest.param(b"\x07" + TAG + b"\x40" + bytes(12), id="subscribe to stripe 64"),
-        pytest.param(b"\x07" + TAG + bytes(12) + b"\x02", id="subscribe's flag of two"),
+        pytest.param(b"\x07" + TAG + b"\x40" + bytes(9), id="subscribe to stripe 64"),
+        pytest.param(b"\x07" + TAG + bytes(9) + b"\x02", id="subscribe's flag of two"),
         pytest.param(b"\x08" + TAG + b"\x40\x00", id="accept of stripe 64"),
         pytest.param(b"\x08" + TAG + b"\x00\x11" + bytes(17 * 4), id="accept with 17 ancestors"),
         pytest.param(b"\x09" + TAG + b"\x00\x04" + CONTACT * 4, id="4 hints"),
@@ -91,9 +90,9 @@ def test_a_field_out_of_bounds_is_refused(data: bytes) -> None:
 @pytest.mark.parametrize(
     "data",
     [
-        pytest.param(b"\x05" + TAG + bytes(26) + b"\x40" + bytes(64 * 6), id="64 offers"),
+        pytest.param(b"\x05" + TAG + bytes(25) + b"\x40" + bytes(64 * 6), id="64 offers"),
         pytest.param(b"\x06" + TAG + b"\x20" + CONTACT * 32, id="32 contacts"),
-        pytest.param(b"\x07" + TAG + b"\x3f" + bytes(12), id="stripe 63"),
+        pytest.param(b"\x07" + TAG + b"\x3f" + bytes(9), id="stripe 63"),
         pytest.param(b"\x08" + TAG + b"\x00\x10" + bytes(16 * 4), id="16 ancestors"),
         pytest.param(b"\x0d" + TAG + bytes(16) + b"\x40", id="64 blocks"),
         pytest.param(b"\x0f" + TAG + b"\x40" + (b"\x00" + CONTACT) * 64, id="64 parents"),

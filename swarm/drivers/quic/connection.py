@@ -15,6 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
 from types import TracebackType
+from typing import cast
 
 from qh3 import tls
 from qh3._hazmat import CryptoError, QuicConnectionCore, SignatureError
@@ -27,7 +28,7 @@ from swarm.drivers.quic.certificate import certificate_pem, key_of, private_key_
 from swarm.units import PeerId
 
 ALPN = "seedcast/1"
-IDLE_TIMEOUT_S = 3.0
+IDLE_TIMEOUT_S = 5.0
 ID_BYTES = 8
 STREAM_WINDOW_BYTES = 1 << 20
 CONNECTION_WINDOW_BYTES = 2 << 20
@@ -92,15 +93,34 @@ def make_profile(seed: bytes, *, certificate_seed: bytes | None = None) -> Profi
 class Connection:
     """Made by ``dial`` or ``accept``. All methods that take bytes or the time raise ConnectionFault."""
 
-    __slots__ = ("_core", "_quic", "_receive_base", "_received", "_send_base", "established", "ids", "retired")
+    __slots__ = (
+        "_channels",
+        "_core",
+        "_quic",
+        "_received",
+        "_send_base",
+        "closed",
+        "established",
+        "finished",
+        "ids",
+        "retired",
+        "rtt_min_s",
+    )
 
     def __init__(self, quic: "_Quic", first_id: bytes) -> None:
         self._quic = quic
         is_client = quic.configuration.is_client
-        self._send_base, self._receive_base = (2, 3) if is_client else (3, 2)
+        self._send_base, receive_base = (2, 3) if is_client else (3, 2)
+        self._channels = {receive_base: Channel.CONTROL, receive_base + 4: Channel.DATA}
         self._received: list[tuple[Channel, bytes]] = []
         self._core: QuicConnectionCore | None = None
         self.established = False
+        self.closed = False
+        """Either end has closed, or nothing was heard for too long. What arrived before is still delivered."""
+        self.finished = False
+        """Nothing more will be sent, not even to answer what arrives late (RFC 9000 section 10.2)."""
+        self.rtt_min_s = 0.0
+        """The smallest round trip so far; 0 while there is no sample."""
         self.ids: list[bytes] = [first_id, quic.host_cid]
         """New connection ids under which datagrams for this connection arrive; whoever routes takes them."""
         self.retired: list[bytes] = []
@@ -117,16 +137,6 @@ class Connection:
     def accept(cls, profile: Profile, first_id: bytes) -> "Connection":
         """For a first Initial sent to ``first_id``; the datagram itself is given to ``receive``."""
         return cls(_Quic(configuration=profile.server, original_destination_connection_id=first_id), first_id)
-
-    @property
-    def closed(self) -> bool:
-        """Either end has closed, or nothing was heard for too long. What arrived before is still delivered."""
-        return self._quic.over
-
-    @property
-    def finished(self) -> bool:
-        """Nothing more will be sent, not even to answer what arrives late (RFC 9000 section 10.2)."""
-        return self._quic.state is QuicConnectionState.TERMINATED
 
     @property
     def close_reason(self) -> str:
@@ -155,17 +165,26 @@ class Connection:
 
     def receive(self, data: bytes, segment_bytes: int, source: SocketAddress, now: float) -> None:
         """One datagram, or several of ``segment_bytes`` each (the last may be shorter) glued together."""
+        core = self._core
         try:
-            if self._core is None:
+            if core is None:
                 for start in range(0, len(data), segment_bytes):
                     self._quic.receive_datagram(data[start : start + segment_bytes], source, now)
-            elif segment_bytes < len(data):
-                self._core.receive_gro_buffer(data, segment_bytes, source, now)
-                self._quic.drain()
+                self._take_events()
+                return
+            if segment_bytes < len(data):
+                core.receive_gro_buffer(data, segment_bytes, source, now)
             else:
-                self._core.receive_datagram(data, source, now)
-                self._quic.drain()
-            self._take_events()
+                core.receive_datagram(data, source, now)
+            while (event := core.next_event()) is not None:
+                if event[0] == "stream_data":
+                    self._received.append((self._channel(event[1]), event[2]))
+                elif event[0] != "ping_acknowledged":
+                    self._quic.take(event)
+                    self._take_events()
+            rtt_s = core.latest_rtt
+            if rtt_s and not 0 < self.rtt_min_s <= rtt_s:
+                self.rtt_min_s = rtt_s
         except _FAULTS as error:
             raise _fault(error) from error
 
@@ -219,6 +238,7 @@ class Connection:
     def close(self, code: int, reason: str) -> None:
         with _faults:
             self._quic.close(error_code=code, reason_phrase=reason)
+        self.closed = True
 
     def _take_events(self) -> None:
         while (event := self._quic.next_event()) is not None:
@@ -236,13 +256,13 @@ class Connection:
                     self._core = self._quic.core
                 case events.StreamReset() | events.StopSendingReceived():
                     raise ValueError("a peer does not end single streams")
+        self.closed, self.finished = self._quic.over, self._quic.terminated
 
     def _channel(self, stream: int) -> Channel:
-        if stream == self._receive_base:
-            return Channel.CONTROL
-        if stream == self._receive_base + 4:
-            return Channel.DATA
-        raise ValueError(f"stream {stream} is none of the two that a peer may open")
+        channel = self._channels.get(stream)
+        if channel is None:
+            raise ValueError(f"stream {stream} is none of the two that a peer may open")
+        return channel
 
 
 class _Quic(QuicConnection):
@@ -261,20 +281,25 @@ class _Quic(QuicConnection):
         return self._require_core()
 
     @property
-    def state(self) -> QuicConnectionState:
-        return self._state
+    def terminated(self) -> bool:
+        return self._state is QuicConnectionState.TERMINATED
 
     @property
     def over(self) -> bool:
-        return self._close_event is not None or self._state is QuicConnectionState.TERMINATED
+        return self._close_event is not None or self.terminated
 
     @property
     def ending_reason(self) -> str:
         return "" if self._close_event is None else self._close_event.reason_phrase
 
-    def drain(self) -> None:
-        """Take in what the core has to tell after it was given datagrams directly."""
-        self._drain_core()
+    def take(self, event: tuple[object, ...]) -> None:
+        """Take in one of the rarer events of the core, which was given its datagrams directly."""
+        core = self.core
+        self._core = cast("QuicConnectionCore", _Again(core, event))
+        try:
+            self._drain_core()
+        finally:
+            self._core = core
 
     def _create_tls(self, remote_source_cid: bytes | None) -> QuicTlsBridge:
         bridge = super()._create_tls(remote_source_cid)
@@ -305,6 +330,21 @@ class _Quic(QuicConnection):
 
     def _log_packet_dropped(self, data: bytes) -> None:
         """As above."""
+
+
+class _Again:
+    """A core that has given out an event, and gives it once more."""
+
+    def __init__(self, core: QuicConnectionCore, event: tuple[object, ...]) -> None:
+        self._rest: QuicConnectionCore = core
+        self._event: tuple[object, ...] | None = event
+
+    def next_event(self) -> tuple[object, ...] | None:
+        event, self._event = self._event, None
+        return event
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._rest, name)
 
 
 def _configuration(*, is_client: bool) -> QuicConfiguration:

@@ -7,7 +7,6 @@ and carried out in order; news go to the application, which may give commands fr
 import asyncio
 import logging
 from collections.abc import Callable
-from functools import partial
 from typing import Generic, TypeVar
 
 from swarm.drivers.port import NodePort
@@ -21,8 +20,9 @@ from swarm.units import Address, LinkId
 GOODBYE_S_MAX = 0.4
 """How long stopping may take to send what is still queued."""
 
-TIMER_GRAIN_S = 0.001
-"""A timer in the past waits so long, so that a node which asks for one again and again starves nobody."""
+TIMER_GRAIN_S = 0.004
+"""Timers are rounded up to a multiple of this: those of many nodes come up together, a loop whose clock counts whole
+milliseconds calls none too early, and a node that asks for one in the past again and again starves nobody."""
 
 NodeT = TypeVar("NodeT", bound=NodePort)
 T = TypeVar("T")
@@ -48,7 +48,7 @@ class QuicDriver(Generic[NodeT]):
         self._on_news = on_news
         self._bind = Address(host, port)
         self._batching = batching
-        self._endpoint = Endpoint(make_profile(identity.seed), self, limits or Limits())
+        self._endpoint = Endpoint(make_profile(identity.seed), self, limits or Limits(), node.pacer)
         self._address: Address | None = None
         self._draining = False
         self._stopped = False
@@ -103,11 +103,23 @@ class QuicDriver(Generic[NodeT]):
         self._tell(None, lambda: self._node.dial_failed(address, now))
 
     def message(self, link: LinkId, data: bytes, now: float) -> None:
-        self._tell(link, lambda: self._node.receive(data, link, now))
+        if self._stopped:
+            return
+        try:
+            self._node.receive(data, link, now)
+        except Exception as fault:
+            self._failed(link, fault)
+        self._drain()
 
     def measured(self, stats: dict[LinkId, LinkStats], now: float) -> None:
+        if self._stopped:
+            return
         for link, figures in stats.items():
-            self._tell(link, partial(self._node.link_measured, link, figures, now))
+            try:
+                self._node.link_measured(link, figures, now)
+            except Exception as fault:
+                self._failed(link, fault)
+        self._drain()
 
     # -- the node's outputs
 
@@ -117,11 +129,14 @@ class QuicDriver(Generic[NodeT]):
             return
         try:
             tell()
-        except Exception:
-            logger.exception("the node failed on an input from link %s", link)
-            if link is not None:
-                self._loop.call_soon(self._endpoint.fail, link, "internal error")
+        except Exception as fault:
+            self._failed(link, fault)
         self._drain()
+
+    def _failed(self, link: LinkId | None, fault: Exception) -> None:
+        logger.error("the node failed on an input from link %s", link, exc_info=fault)
+        if link is not None:
+            self._loop.call_soon(self._endpoint.fail, link, "internal error")
 
     def _drain(self) -> None:
         if self._draining:
@@ -161,8 +176,10 @@ class QuicDriver(Generic[NodeT]):
             return
         if self._timer is not None:
             self._timer.cancel()
-        earliest_s = self._loop.time() + TIMER_GRAIN_S
-        self._timer = None if at_s is None else self._loop.call_at(max(at_s, earliest_s), self._on_timer)
+        self._timer = None
+        if at_s is not None:
+            turns = max(at_s, self._loop.time()) // TIMER_GRAIN_S + 1
+            self._timer = self._loop.call_at(turns * TIMER_GRAIN_S, self._on_timer)
         self._timer_s = at_s
 
     def _on_timer(self) -> None:

@@ -15,10 +15,12 @@ from swarm.drivers.quic.connection import Connection, ConnectionFault, Profile, 
 from swarm.drivers.quic.deadlines import NEVER, Deadlines
 from swarm.drivers.quic.headers import destination_of, is_first, one_destination
 from swarm.drivers.quic.link import QuicLink
+from swarm.drivers.quic.pacing import HEADERS_BYTES, Turns
 from swarm.drivers.quic.table import Limits, LinkTable
 from swarm.drivers.quic.udp import Port, bind, open_port
 from swarm.errors import MalformedMessage
 from swarm.events import LinkInfo, LinkStats, Urgency
+from swarm.pacer import Pacer
 from swarm.units import Address, LinkId, PeerId
 
 CODE_DONE = 0
@@ -28,10 +30,13 @@ CODE_OTHER_PEER = 2
 END_S_MAX = 0.4
 """How long a link that is being ended may take to write its last control messages."""
 
-TIMER_GRAIN_S = 0.0005
-"""Timers closer than this to now wait so long, so that those of many links come up together."""
+TIMER_GRAIN_S = 0.002
+"""Timers are rounded up to a multiple of this, so that those of many links come up together. Some loops have a clock
+of whole milliseconds and may call a little early: less than that would have the same timer called again and again."""
 
-PING_AFTER_S = 1.0
+PING_AFTER_S = 3.3
+"""A link that was silent for so long is asked for a sign of life; neighbours that advertise are not."""
+
 ROUND_S = 0.5
 ROUND_TURNS = 4
 """Every link is looked after once a round; a quarter of them at a time, so that the loop wakes once for many."""
@@ -56,9 +61,12 @@ class EndpointOwner(Protocol):
 class Endpoint:
     """Open it once and close it once, in the same running loop."""
 
-    def __init__(self, profile: Profile, owner: EndpointOwner, limits: Limits) -> None:
+    def __init__(self, profile: Profile, owner: EndpointOwner, limits: Limits, pacer: Pacer) -> None:
         self._profile = profile
         self._owner = owner
+        self._pacer = pacer
+        self._turns = Turns()
+        self._pace_s = NEVER
         self._table = LinkTable(limits)
         self._deadlines = Deadlines()
         self._touched: list[QuicLink] = []
@@ -247,19 +255,26 @@ class Endpoint:
         self._in_turn = False
         now = self._loop.time()
         touched, self._touched = self._touched, []
+        paced = self._pacer.rate_bps > 0
+        if not paced and self._turns:
+            touched += [link for link in self._turns.leave_all() if not link.touched]
         for position, link in enumerate(touched):
             if self._port.blocked:
                 self._touched = touched[position:] + self._touched
                 break
             link.touched = False
-            self._serve(link, now)
+            self._serve(link, now, paced=paced)
+        if paced:
+            self._serve_in_turn(now)
         self._arm_timer(now)
         if self._all_sent is not None and not self._port.blocked and not self._anything_unsent():
             self._all_sent.set()
 
-    def _serve(self, link: QuicLink, now: float) -> None:
+    def _serve(self, link: QuicLink, now: float, *, paced: bool, turn: bool = False) -> None:
+        """Let a link send. ``paced``: no data but, in its ``turn``, one message."""
+        sent_before_bytes = link.sent_bytes
         try:
-            datagrams = link.transmit(now)
+            datagrams = link.transmit_one(now) if turn else link.transmit(now, data=not paced)
             if link.ending and not link.hung_up and (now >= link.give_up_s or link.control_written()):
                 self._hang_up(link, CODE_DONE, "done")
                 self._down(link, now)
@@ -270,13 +285,28 @@ class Endpoint:
             return
         if datagrams:
             self._port.send(datagrams)
+            self._pacer.spent(link.sent_bytes - sent_before_bytes + HEADERS_BYTES * len(datagrams), now)
+        if paced and link.has_data:
+            self._turns.join(link)
         if link.connection.closed:
             self._down(link, now)
         if link.connection.finished:
             self._deadlines.disarm(link)
             self._table.forget(link)
-        elif timer_s is not None:
+        elif timer_s is not None and timer_s < link.wake_s:
             self._deadlines.arm(link, timer_s)
+
+    def _serve_in_turn(self, now: float) -> None:
+        """Let the links that have data send a message each, the most urgent first, as long as the pacer allows it."""
+        self._pace_s = NEVER
+        while self._turns and not self._port.blocked:
+            if not self._pacer.allowance(now):
+                self._pace_s = self._pacer.ready_s(now)
+                return
+            link = self._turns.take()
+            if link is None:
+                return
+            self._serve(link, now, paced=True, turn=True)
 
     def _on_timer(self) -> None:
         self._timer, self._timer_s = None, NEVER
@@ -314,8 +344,8 @@ class Endpoint:
                 continue
             try:
                 self._look_after(link, now)
-                if link.up and not link.ending:
-                    measured[link.id] = link.stats()
+                if link.up and not link.ending and link.has_news(now):
+                    measured[link.id] = link.stats(now)
             except ConnectionFault as fault:
                 self._fail(link, str(fault), now)
         if measured:
@@ -348,9 +378,10 @@ class Endpoint:
             self._flush_handle = self._loop.call_soon(self.flush)
 
     def _arm_timer(self, now: float) -> None:
-        at_s = max(self._deadlines.next_s(), now + TIMER_GRAIN_S)
+        at_s = max(min(self._deadlines.next_s(), self._pace_s), now)
         if at_s >= self._timer_s:
             return
+        at_s = (at_s // TIMER_GRAIN_S + 1) * TIMER_GRAIN_S
         if self._timer is not None:
             self._timer.cancel()
         self._timer, self._timer_s = self._loop.call_at(at_s, self._on_timer), at_s

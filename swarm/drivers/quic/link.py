@@ -4,7 +4,7 @@ A message is written into a stream only while little is unsent there. What waits
 where it is still in order of urgency and can still be dropped for being late.
 """
 
-from swarm.drivers.quic.connection import Channel, Connection, Datagram, SocketAddress
+from swarm.drivers.quic.connection import Channel, Connection, ConnectionFault, Datagram, SocketAddress
 from swarm.events import LinkStats, Urgency
 from swarm.framing import FrameReader, frame
 from swarm.sendqueue import CONTROL_ONLY, DROPPABLE, SendQueue
@@ -18,6 +18,10 @@ BURST_ROUNDS_MAX = 16
 
 HANDSHAKE_S_MAX = 3.0
 
+NEWS_BYTES = 2048
+NEWS_S_MAX = 2.0
+"""A link that sent less since it was measured last shows nothing of the line, and is measured again so much later."""
+
 
 class QuicLink:
     """``up`` after the handshake; ``ending`` once this side closes it and only control messages still go out;
@@ -25,6 +29,9 @@ class QuicLink:
 
     __slots__ = (
         "_readers",
+        "_told_bytes",
+        "_told_queue_bytes",
+        "_told_s",
         "address",
         "connection",
         "dialled",
@@ -70,6 +77,9 @@ class QuicLink:
         self.sent_bytes = 0
         self.received_bytes = 0
         self._readers = (FrameReader(), FrameReader())
+        self._told_s = float("-inf")
+        self._told_bytes = 0
+        self._told_queue_bytes = 0
 
     def receive(self, data: bytes, segment_bytes: int, source: SocketAddress, now: float) -> list[bytes]:
         """Whole messages in these datagrams. Raises ConnectionFault, and MalformedMessage for bad framing."""
@@ -81,18 +91,53 @@ class QuicLink:
             messages += self._readers[channel].feed(chunk)
         return messages
 
-    def transmit(self, now: float) -> list[Datagram]:
-        """Datagrams that may leave now, the queue emptied into the streams as far as there is room."""
+    @property
+    def has_data(self) -> bool:
+        """Messages other than control wait, and this side may still write them."""
+        return self.queue.queued_bytes > self.queue.control_bytes and self.up and not self.ending
+
+    @property
+    def writable(self) -> bool:
+        """All data written so far has left. False too for a connection that cannot tell."""
+        try:
+            return not self.connection.unsent_bytes(Channel.DATA)
+        except ConnectionFault:
+            return False
+
+    def transmit(self, now: float, *, data: bool = True) -> list[Datagram]:
+        """Datagrams that may leave now, the queue emptied into the streams as far as there is room.
+
+        Without ``data`` only control is written; what was written before leaves in any case.
+        """
+        datagrams = self._burst(now) if data else self._control(now)
+        self.sent_bytes += sum([len(datagram) for datagram, _ in datagrams])
+        return datagrams
+
+    def transmit_one(self, now: float) -> list[Datagram]:
+        """Datagrams that may leave now, the most urgent message among them that is not control."""
+        self._write(Channel.DATA, DROPPABLE, now, room_bytes=1)
+        return self.transmit(now, data=False)
+
+    def _burst(self, now: float) -> list[Datagram]:
+        queue, connection = self.queue, self.connection
+        if not queue.queued_bytes or not self.up:
+            return connection.transmit(now)
         datagrams: list[Datagram] = []
         for _ in range(BURST_ROUNDS_MAX):
-            if self.up and self.queue.queued_bytes:
-                self._refill(now)
-            leaving = self.connection.transmit(now)
+            if queue.control_bytes:
+                self._write(Channel.CONTROL, CONTROL_ONLY, now)
+            if queue.queued_bytes > queue.control_bytes and not self.ending:
+                self._write(Channel.DATA, DROPPABLE, now)
+            leaving = connection.transmit(now)
             datagrams += leaving
-            if not leaving or not self.queue.queued_bytes:
+            if not leaving or not queue.queued_bytes:
                 break
-        self.sent_bytes += sum(len(datagram) for datagram, _ in datagrams)
         return datagrams
+
+    def _control(self, now: float) -> list[Datagram]:
+        if self.queue.control_bytes and self.up:
+            self._write(Channel.CONTROL, CONTROL_ONLY, now)
+        return self.connection.transmit(now)
 
     def unsent_bytes(self) -> int:
         """What waits on this side, in the queue and in the streams."""
@@ -102,24 +147,31 @@ class QuicLink:
         """All control messages have left at least once."""
         return not self.queue.control_bytes and not self.connection.unsent_bytes(Channel.CONTROL)
 
-    def stats(self) -> LinkStats:
+    def has_news(self, now: float) -> bool:
+        """Whether ``stats`` are worth telling: the link carries something, or nothing was told for a while."""
+        return (
+            self.sent_bytes - self._told_bytes >= NEWS_BYTES
+            or self._told_queue_bytes > 0
+            or self.queue.queued_bytes > 0
+            or now - self._told_s >= NEWS_S_MAX
+        )
+
+    def stats(self, now: float) -> LinkStats:
+        self._told_s, self._told_bytes, self._told_queue_bytes = now, self.sent_bytes, self.unsent_bytes()
         return LinkStats(
             rtt_s=self.connection.rtt_s,
-            queued_bytes=self.unsent_bytes(),
+            queued_bytes=self._told_queue_bytes,
             sent_bytes=self.sent_bytes,
             received_bytes=self.received_bytes,
             dropped_bytes=self.queue.dropped_bytes,
+            rtt_min_s=self.connection.rtt_min_s,
         )
 
-    def _refill(self, now: float) -> None:
-        queue = self.queue
-        if queue.control_bytes:
-            self._write(Channel.CONTROL, CONTROL_ONLY, now)
-        if queue.queued_bytes > queue.control_bytes and not self.ending:
-            self._write(Channel.DATA, DROPPABLE, now)
-
-    def _write(self, channel: Channel, classes: tuple[Urgency, ...], now: float) -> None:
-        room_bytes = UNSENT_BYTES_MAX - self.connection.unsent_bytes(channel)
+    def _write(
+        self, channel: Channel, classes: tuple[Urgency, ...], now: float, *, room_bytes: int | None = None
+    ) -> None:
+        if room_bytes is None:
+            room_bytes = UNSENT_BYTES_MAX - self.connection.unsent_bytes(channel)
         messages = self.queue.take(now, room_bytes, classes)
         if messages:
             self.connection.write(channel, frame(messages))

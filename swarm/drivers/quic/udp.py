@@ -21,6 +21,10 @@ DATAGRAM_BYTES_MAX = 65_535
 READS_PER_TURN = 32
 """System calls before other tasks of the loop get their turn."""
 
+FULL_TURNS = 3
+"""So many turns in a row in which every read gave something: then the next reads once more, else once to learn that
+there is no more would be as frequent as the datagrams themselves."""
+
 SOCKET_BUFFER_BYTES = 4 << 20
 """Asked for; the system gives what its limits allow."""
 
@@ -118,6 +122,8 @@ class SelectorPort:
         self._receive = self._receive_many if batching else self._receive_one
         self._run_segments_max = RUN_SEGMENTS_MAX if batching else 1
         self._kept: deque[tuple[list[bytes], SocketAddress]] = deque()
+        self._reads = 1
+        self._full_turns = 0
 
     @property
     def blocked(self) -> bool:
@@ -148,16 +154,20 @@ class SelectorPort:
 
     def on_readable(self) -> None:
         try:
-            for _ in range(READS_PER_TURN):
+            for reads in range(self._reads):
                 try:
                     data, segment_bytes, source = self._receive()
                 except (BlockingIOError, InterruptedError):
-                    break
+                    self._reads, self._full_turns = max(1, reads), 0
+                    return
                 except OSError:
                     # An ICMP error of an earlier datagram; the connection's own timer decides.
                     continue
                 if data:
                     self._on_datagrams(data, segment_bytes, source)
+            self._full_turns += 1
+            if self._full_turns >= FULL_TURNS:
+                self._reads, self._full_turns = min(READS_PER_TURN, self._reads * 2), 0
         finally:
             self._on_turn()
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from swarm.drivers.quic import Limits, QuicDriver
 from swarm.events import Close, Dial, LinkInfo, LinkStats, Output, Send, Urgency
 from swarm.identity import Identity
+from swarm.pacer import Pacer
 from swarm.units import Address, LinkId, PeerId
 
 
@@ -22,6 +23,7 @@ class Collector:
         self.timer_s: float | None = None
         self.timers = 0
         self.shut = False
+        self.pacer = Pacer()
         self._answer = answer
         self._told = asyncio.Event()
 

@@ -1,6 +1,7 @@
 """The net in memory: lines, links, deaths, cuts, and a clock that only the test moves."""
 
-from swarm.drivers.memory import DEAD_AFTER_S, DIAL_FAILS_AFTER_S, Host, Line, MemoryNet
+from swarm.drivers.line import Line
+from swarm.drivers.memory import DEAD_AFTER_S, DIAL_FAILS_AFTER_S, Host, MemoryNet
 from swarm.events import PieceReady, Unreachable
 from swarm.identity import Identity
 from swarm.manifest import RenditionInfo

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from swarm.drivers.quic.connection import Channel, Connection, ConnectionFault, Profile, make_profile
+from swarm.drivers.quic.connection import IDLE_TIMEOUT_S, Channel, Connection, ConnectionFault, Profile, make_profile
 from swarm.drivers.quic.udp import runs
 from swarm.identity import Identity
 
@@ -141,7 +141,7 @@ def test_silence_ends_a_connection() -> None:
         pair.now = max(timer, pair.now)
         pair.ann.handle_timer(pair.now)
         pair.ann.transmit(pair.now)
-    assert 3.0 <= pair.now < 4.0
+    assert IDLE_TIMEOUT_S <= pair.now < IDLE_TIMEOUT_S + 1
 
 
 def test_using_a_closed_connection_is_its_fault_only() -> None:
