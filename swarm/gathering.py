@@ -89,9 +89,7 @@ class Gathering:
     def _report_equivocations(self) -> None:
         circle = self._circle
         for number, headers in circle.window.take_evidence():
-            circle.order(
-                Equivocation(stream=circle.stream, rendition=circle.rendition, number=number, headers=headers)
-            )
+            circle.order(Equivocation(stream=circle.stream, rendition=circle.rendition, number=number, headers=headers))
 
     def _want(self, entry: Entry, suspects: set[PeerId], now: float) -> None:
         """Ask two at once, each for other blocks: together they are asked for one more than is missing."""

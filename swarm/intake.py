@@ -6,6 +6,7 @@ from swarm import adverts, slots, stripes, wire
 from swarm.circle import Circle
 from swarm.colours import COLOURS_MAX
 from swarm.peers import Lead, Mate
+from swarm.standing import DEMOTION_S
 from swarm.stripes import Feed
 from swarm.units import PeerId, Stripe
 from swarm.window import Entry
@@ -47,8 +48,8 @@ class Intake:
         self.lacking = 0
         """The stripes that are needed and that no neighbour can give (bit i: stripe i)."""
 
-        self.climbing: tuple[wire.Contact, ...] = ()
-        """My parent's parent on the colour that I try to climb with: to be known, in order to be asked."""
+        self.climbing: tuple[PeerId, tuple[wire.Contact, ...]] | None = None
+        """My parent on the colour that I try to climb with, and its own: to be known, in order to be asked."""
 
         self._epoch = 0
         self._overdue: list[float] = []
@@ -193,7 +194,9 @@ class Intake:
         self.suspected = {
             key
             for key, mate in mates.items()
-            if mate.silent_since_s is not None or now - mate.heard_at_s > SUSPECT_SILENT_S[key not in parents]
+            if mate.silent_since_s is not None
+            or self._circle.standing.is_demoted(key, now)
+            or now - mate.heard_at_s > SUSPECT_SILENT_S[key not in parents]
         }
         self._feeding = {}
         for feed, overdue_s in zip(self.feeds, self._overdue, strict=True):
@@ -221,8 +224,7 @@ class Intake:
         if feed.parent is None:
             return
         if not feed.last_number and now - feed.fed_since_s > stripes.MUTE_DROP_S and self._flowing(now):
-            feed.refuse(feed.parent, now, stripes.MUTE_REST_S)
-            self._part(feed)
+            self._found_mute(feed, now)
             return
         overdue_s = self._overdue[feed.stripe]
         if overdue_s > stripes.OVERDUE_DROP_S:
@@ -231,12 +233,15 @@ class Intake:
         elif feed.leaving or overdue_s > self._patience_s(feed, overdue_s, now):
             self._ask(feed, now)
 
-    def _patience_s(self, feed: Feed, overdue_s: float, now: float) -> float:
-        """How long to wait for a parent that owes me blocks: longer when it lives, for then it looks for its own."""
+    def _found_mute(self, feed: Feed, now: float) -> None:
+        """The parent took me in and sent nothing. If it says that it is fed it is no unlucky one, but a free rider."""
         assert feed.parent is not None
         mate = self._circle.mates[feed.parent]
-        lives = now - mate.heard_at_s < overdue_s
-        return stripes.OVERDUE_LOOK_S[lives]
+        offer = mate.offers.get(feed.stripe)
+        if offer is not None and offer.delay_ms != adverts.DELAY_UNKNOWN_MS and mate.advert_at_s > feed.fed_since_s:
+            self._circle.standing.demote(feed.parent, now + DEMOTION_S)
+        feed.refuse(feed.parent, now, stripes.MUTE_REST_S)
+        self._part(feed)
 
     def _patience_s(self, feed: Feed, overdue_s: float, now: float) -> float:
         """How long to wait for a parent that owes me blocks: longer when it lives, for then it looks for its own."""
@@ -353,7 +358,8 @@ class Intake:
         mine = [feed for feed in fed if feed.stripe in self.colours]
         if mine and self._circle.rng.random() < CLIMB_SHARE:
             feed = self._circle.rng.choice(mine)
-            self.climbing = feed.above
+            if feed.parent is not None:
+                self.climbing = feed.parent, feed.above
             self._try_nearer(feed, CLIMB_LEAST_S, now)
         else:
             self._try_nearer(max(fed, key=lambda feed: feed.delay_s or 0.0), IMPROVE_LEAST_S, now)

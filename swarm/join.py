@@ -5,7 +5,7 @@ dials a second, an address prefix is given up when it fails often, and which one
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from ipaddress import ip_address
@@ -46,7 +46,7 @@ DOUBLINGS_MAX = 10
 class Prospect:
     """One address; ``key`` pins the peer when ``bringer`` named it, both None when the user's link did.
 
-    ``colours``: the stripes that it is said to relay (bit i: stripe i). ``hinted``: named as a parent to ask now.
+    ``colours``: the stripes that it is said to relay (bit i: stripe i).
     """
 
     address: Address
@@ -57,7 +57,6 @@ class Prospect:
     failures: int = 0
     next_s: float = 0.0
     dialling: bool = False
-    hinted: bool = False
 
     @property
     def from_link(self) -> bool:
@@ -75,6 +74,7 @@ class AddressBook:
     """What is known to dial, bounded; addresses of the user's own link are never pushed out."""
 
     prospects: dict[Address, Prospect] = field(default_factory=dict)
+    _hinted: set[Address] = field(default_factory=set)
     _dialled_until_s: dict[PeerId, float] = field(default_factory=dict)
     _failed: dict[str, _Failures] = field(default_factory=dict)
 
@@ -109,33 +109,35 @@ class AddressBook:
         """Take in what a neighbour named as a parent to be had now: it is dialled beyond what is wanted otherwise."""
         hints = list(contacts)
         self.add(hints, bringer, now)
-        for contact in hints:
-            if (prospect := self.prospects.get(contact.address)) is not None:
-                prospect.hinted = True
+        self._hinted.update(contact.address for contact in hints if contact.address in self.prospects)
 
-    def due(self, connected: set[Address], wanted: int, now: float, lacking: int = 0, *, rng: Random) -> list[Prospect]:
+    def due(
+        self, connected: Callable[[], set[Address]], wanted: int, now: float, lacking: int = 0, *, rng: Random
+    ) -> list[Prospect]:
         """Whom to dial now, so that about ``wanted`` more neighbours come; marks them as being dialled.
 
         The user's own come first, then those that are said to relay a stripe of ``lacking`` (bit i: stripe i).
         """
-        hinted = sum(p.hinted for p in self.prospects.values())
-        room = max(min(wanted, DIALS_AT_ONCE), min(hinted, HINTED_AT_ONCE))
-        room = room and room - sum(p.dialling for p in self.prospects.values())
-        if room <= 0:
+        hinted, self._hinted = self._hinted, set()
+        room = max(min(wanted, DIALS_AT_ONCE), min(len(hinted), HINTED_AT_ONCE))
+        if room <= 0 or (room := room - sum(p.dialling for p in self.prospects.values())) <= 0:
             return []
+        here = connected()
         idle = [
             p
             for p in self.prospects.values()
-            if p.next_s <= now and not p.dialling and p.address not in connected and not self._rests(p, now)
+            if p.next_s <= now and not p.dialling and p.address not in here and not self._rests(p, now)
         ]
         found: list[Prospect] = []
-        for prospect in sorted(_over_crowds(idle, rng), key=lambda p: (not p.hinted, not p.from_link, not p.colours & lacking)):
+        for prospect in sorted(
+            _over_crowds(idle, rng), key=lambda p: (not p.from_link, p.address not in hinted, not p.colours & lacking)
+        ):
             if len(found) == room:
                 break
             if self._affordable(prospect, now):
                 found.append(prospect)
         for prospect in found:
-            prospect.dialling, prospect.hinted = True, False
+            prospect.dialling = True
         return found
 
     def reached(self, address: Address) -> None:
@@ -165,7 +167,7 @@ class AddressBook:
         return len(tried) if tried and len(tried) == len(self.prospects) else 0
 
     def _renew(self, contact: Contact) -> bool:
-        """Whether the address is known; then its colours are renewed, and a key that failed gives way to a newer one."""
+        """Whether the address is known; if so its colours are renewed, and a key that failed gives way to another."""
         known = self.prospects.get(contact.address)
         if known is None:
             return False

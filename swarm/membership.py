@@ -214,7 +214,7 @@ class Membership:
     def next_timer(self) -> float:
         return self._tick_s
 
-    def tick(self, now: float, neighbours: int, connected: set[Address]) -> None:
+    def tick(self, now: float, neighbours: int, connected: Callable[[], set[Address]]) -> None:
         """Everything that is not an answer to a message; every tenth of a second."""
         if now < self._tick_s:
             return
@@ -467,12 +467,11 @@ class Membership:
 
     def _climb(self, now: float) -> None:
         """Get to know my parent's parent, which may have a place for me."""
-        strangers = [c for c in self.intake.climbing if c.key != self.circle.me and c.key not in self.circle.mates]
-        self.intake.climbing = ()
-        if strangers and (parent := next(iter(self.circle.mates.values()), None)) is not None:
-            self.book.hint(strangers, parent.contact, now)
+        climbing, self.intake.climbing = self.intake.climbing, None
+        if climbing is not None and (parent := self.circle.mates.get(climbing[0])) is not None:
+            self._ask_there(parent, climbing[1], now)
 
-    def _dial(self, now: float, neighbours: int, connected: set[Address]) -> None:
+    def _dial(self, now: float, neighbours: int, connected: Callable[[], set[Address]]) -> None:
         circle = self.circle
         lacking = self.intake.lacking
         fed = self.intake.fed >= circle.k > 0

@@ -451,9 +451,11 @@ class Node:
             self._look_after_links(now)
         due = [member for member in self._members.values() if member.next_timer() <= now]
         if due:
-            connected = {state.info.address for state in self._links.values()}
             for member in due:
-                member.tick(now, len(self._links), connected)
+                member.tick(now, len(self._links), self._connected)
+
+    def _connected(self) -> set[Address]:
+        return {state.info.address for state in self._links.values()}
 
     def _greet_named(self) -> None:
         for member in self._members.values():

@@ -68,8 +68,9 @@ class Outgo:
     def tick(self, now: float) -> None:
         """Let children go whose grace is over or who are mute, and tell those to move for whom there is no room."""
         self.nursery.expire(now)
-        for key, mate in self._circle.mates.items():
-            if now - mate.heard_at_s > MUTE_S:
+        for key in self.nursery.everybody():
+            mate = self._circle.mates.get(key)
+            if mate is None or now - mate.heard_at_s > MUTE_S:
                 self.nursery.remove_everywhere(key)
         for child in self.nursery.send_away_surplus(now):
             self._tell_to_move(child, ())

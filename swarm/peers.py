@@ -46,7 +46,6 @@ class Mate:
     leaves_at_s: float | None = None
     heard_at_s: float = 0.0
     silent_since_s: float | None = None
-    silent_since_s: float | None = None
     is_source: bool = False
     bytes_in: int = 0
     bytes_out: int = 0

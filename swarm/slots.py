@@ -138,6 +138,7 @@ class Nursery:
     def remove_everywhere(self, key: PeerId) -> None:
         for brood in self._children.values():
             brood.pop(key, None)
+
     def send_away_surplus(self, now: float) -> list[Child]:
         """Children beyond the slots, worst first, that have to be told to move; each is named once."""
         told = []

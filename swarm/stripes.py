@@ -25,7 +25,7 @@ OVERDUE_LOOK_S = (0.4, 0.9)
 OVERDUE_DROP_S = 2.8
 """So far behind: drop it even without another."""
 
-MUTE_DROP_S = 1.5
+MUTE_DROP_S = 1.2
 """Accepted me and never sent: drop, and do not ask again for ``MUTE_REST_S``."""
 
 MUTE_REST_S = 30.0

@@ -67,6 +67,7 @@ class Window:
         self._reader = reader
         self._entries: dict[int, Entry] = {}
         self._incomplete: dict[int, Entry] = {}
+        self._bytes_most = 0
         self.epoch = 0
         self.newest = 0
         self.newest_complete = 0
@@ -128,7 +129,9 @@ class Window:
         self._follow_epoch(sealed.header)
         entry = self._entry(sealed.header.number, now)
         self._newest_signed = max(self._newest_signed, entry.number)
-        entry.header, entry.header_bytes = sealed.header, sealed.header_bytes
+        if entry.header is None:
+            entry.header, entry.header_bytes = sealed.header, sealed.header_bytes
+            self._bytes_most += _bytes_most(entry)
         _fill(entry, wire.block_messages(sealed))
         self._complete(entry, payload, now)
         return entry
@@ -189,6 +192,7 @@ class Window:
             return None
         entry.header, entry.header_bytes = header, header_bytes
         self._newest_signed = max(self._newest_signed, header.number)
+        self._bytes_most += _bytes_most(entry)
         self._trim_bytes()
         return entry
 
@@ -200,6 +204,7 @@ class Window:
         if header.number <= self.newest:
             self._entries.clear()
             self._incomplete.clear()
+            self._bytes_most = 0
             self.newest_complete = 0
         # What lies between the last piece of an epoch and the first of the next never was.
         self.newest = self._newest_signed = header.number - 1
@@ -231,9 +236,9 @@ class Window:
         entry = self._entries[number] = self._incomplete[number] = Entry(number, now)
         return entry
 
-    def _drop(self, number: int) -> Entry:
+    def _drop(self, number: int) -> None:
         self._incomplete.pop(number, None)
-        return self._entries.pop(number)
+        self._bytes_most -= _bytes_most(self._entries.pop(number))
 
     def _trim(self) -> None:
         floor = self.newest - PIECES_MAX
@@ -242,9 +247,8 @@ class Window:
                 self._drop(number)
 
     def _trim_bytes(self) -> None:
-        total = sum(map(_bytes_most, self._entries.values()))
-        while total > BYTES_MAX and len(self._entries) > 1:
-            total -= _bytes_most(self._drop(min(self._entries)))
+        while self._bytes_most > BYTES_MAX and len(self._entries) > 1:
+            self._drop(min(self._entries))
 
     def _store(self, entry: Entry, data: bytes, now: float) -> tuple[Verdict, Entry, int]:
         header = entry.header

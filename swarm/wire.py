@@ -307,9 +307,7 @@ def _put_offer(o: Offer) -> bytes:
 
 
 def _put_advert(m: Advert) -> bytes:
-    fixed = _ADVERT.pack(
-        m.newest, m.lag_ms, m.uptime_s, m.slots, m.clock_depth, m.clock_offset_us, len(m.offers)
-    )
+    fixed = _ADVERT.pack(m.newest, m.lag_ms, m.uptime_s, m.slots, m.clock_depth, m.clock_offset_us, len(m.offers))
     return m.tag + fixed + b"".join(map(_put_offer, m.offers))
 
 

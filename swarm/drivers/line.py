@@ -14,7 +14,7 @@ PINHOLE_S = 30.0
 
 
 class Reach(Enum):
-    """What stands before a host (RFC 4787): nothing, a NAT that keeps its port, or one that takes a new one each time."""
+    """What stands before a host (RFC 4787): nothing, a NAT that keeps its port, or one with a port for each peer."""
 
     OPEN = auto()
     CONE = auto()

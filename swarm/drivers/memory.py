@@ -54,7 +54,6 @@ class _End:
     queued_bytes: int = 0
     severed: bool = False
     silent: bool = False
-    silent: bool = False
     last_arrival_s: list[float] = field(default_factory=lambda: [0.0, 0.0])
 
 
@@ -180,7 +179,7 @@ class MemoryNet:
             host.news.append((self.now, output))
 
     def _arm(self, host: Host, wanted: float) -> None:
-        at_s = wanted if wanted > self.now else self.now
+        at_s = max(wanted, self.now)
         if host.timer_s is None or host.timer_s > at_s:
             host.timer_s = at_s
             self._schedule(at_s, self._ring, host)
@@ -304,6 +303,10 @@ class MemoryNet:
             way_s += count * (2 * end.way_s + RESEND_S)
             size += count * PACKET_BYTES
         gone_s = host.free_s = self._leaves_at(host) + size * 8 / host.line.uplink_bps
+        pacer = host.node.pacer
+        if pacer.rate_bps:
+            pacer.spent(size, self.now)
+            host.free_s = max(gone_s, pacer.ready_s(gone_s))
         host.sent_bytes += size
         host.sent_by_class[send.urgency] += size
         end.sent_bytes += size
@@ -337,18 +340,6 @@ class MemoryNet:
         node = host.node
         node.receive(data, link, self.now)
         self._drain(host)
-
-    def _unanswered(self, end: _End) -> None:
-        """The sender of what came in vain finds out, once."""
-        sender = end.peer.ends.get(end.peer_link)
-        if sender is not None and not sender.silent:
-            sender.silent = True
-            self._schedule(self.now + SILENT_AFTER_S, self._fall_silent, end.peer, end.peer_link)
-
-    def _fall_silent(self, host: Host, link: LinkId) -> None:
-        if host.alive and link in host.ends:
-            host.node.link_silent(link, self.now)
-            self._drain(host)
 
     def _unanswered(self, end: _End) -> None:
         """The sender of what came in vain finds out, once."""

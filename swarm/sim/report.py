@@ -2,14 +2,17 @@
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from math import inf, nan
+from dataclasses import asdict, dataclass
+from math import inf, isfinite, nan
 
+from swarm.drivers.memory import HEADER_BYTES as PACKET_BYTES
 from swarm.drivers.memory import Host
 from swarm.events import PieceReady, Urgency
 from swarm.merkle import NODE_BYTES, depth
 from swarm.pieces import HEADER_BYTES
-from swarm.sim.scenarios import SETTLED_S, Stage
+from swarm.sim.bound import Task, least_delay_s
+from swarm.sim.scenarios import Stage, flash
+from swarm.sim.watch import Watch
 from swarm.sim.world import World, delays
 
 TAIL_S = 3.0
@@ -20,14 +23,22 @@ NEVER_S = 5.0
 
 DEADLINE_S = 2.0
 
+JOINS_FROM_S = 2.0
+"""Who comes before has no swarm to join yet."""
+
+FIGURES = 6
+"""Decimals that the JSON object carries."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """Delays in seconds from the capture of a piece's first frame; shares between 0 and 1 of what was due.
 
-    A piece is due at a viewer when it was captured after the viewer's first whole piece came. ``overhead`` is by
-    kind, in parts of the payload that viewers got; ``missed_p95_s`` is play time that misses the deadline of 2 s
-    after the event, over the viewers that were there before and stay.
+    A piece is due at a viewer when it was captured after the viewer's first whole piece came. ``delay_bound_s`` is
+    what the same lines allow at best until 99 of 100 viewers have one piece. ``overhead`` is by kind, in parts of
+    the payload that viewers got; ``missed_p95_s`` is play time that misses the deadline of 2 s after the event, over
+    the viewers that were there before and stay. Of the ``liars`` some are ``banned`` by somebody and some
+    ``avoided``: served last, or asked for no stripe.
     """
 
     scenario: str
@@ -38,11 +49,14 @@ class Report:
     delay_p95_s: float
     delay_p99_s: float
     delay_p999_s: float
+    delay_bound_p50_s: float
+    delay_bound_s: float
     within_1s: float
     within_2s: float
     within_5s: float
     join_p50_s: float
     join_p95_s: float
+    joins: int
     source_multiple: float
     overhead: dict[str, float]
     overhead_total: float
@@ -51,7 +65,16 @@ class Report:
     missed_p95_s: float
     glitches: dict[str, int]
     forged_delivered: int
+    liars: int
+    liars_banned: int
+    liars_avoided: int
+    honest_banned: int
+    honest_avoided: int
     digest: str
+
+    def plain(self) -> dict[str, object]:
+        """For JSON: rounded, and null for what is not finite."""
+        return {name: _plain(value) for name, value in asdict(self).items()}
 
 
 def quantile(values: Sequence[float], share: float) -> float:
@@ -60,16 +83,17 @@ def quantile(values: Sequence[float], share: float) -> float:
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else nan
 
 
-def report(stage: Stage) -> Report:
+def report(stage: Stage, watch: Watch) -> Report:
     """Figures of all honest viewers still alive, from the time on at which the overlay has settled."""
     world = stage.world
     hosts = stage.honest()
-    late = [(host, due(world, host)) for host in hosts]
+    late = [(host, due(world, host, stage.settled_s)) for host in hosts]
     waits = sorted(delay for _, pieces in late for _, delay in pieces)
     stayed = [pieces for host, pieces in late if host.name in stage.watching_before]
     missed = [_missed(world, pieces, stage.event_s) for pieces in stayed]
     joins = [join_s(world, host) for host in hosts if world.joined_s[host.name] >= _joins_from(stage)]
     overhead = _overhead(stage, hosts)
+    banned, avoided, liars = watch.found.banned, watch.found.avoided, stage.liars.keys()
     return Report(
         scenario=stage.scenario.name,
         seed=world.seed,
@@ -79,30 +103,54 @@ def report(stage: Stage) -> Report:
         delay_p95_s=_at(waits, 0.95),
         delay_p99_s=_at(waits, 0.99),
         delay_p999_s=_at(waits, 0.999),
+        delay_bound_p50_s=bound_s(stage, 0.5),
+        delay_bound_s=bound_s(stage, 0.99),
         within_1s=_within(waits, 1.0),
         within_2s=_within(waits, DEADLINE_S),
         within_5s=_within(waits, 5.0),
         join_p50_s=quantile(joins, 0.5),
         join_p95_s=quantile(joins, 0.95),
+        joins=len(joins),
         source_multiple=_source_multiple(stage),
         overhead=overhead,
-        overhead_total=round(sum(overhead.values()), 4),
+        overhead_total=sum(overhead.values()),
         upload_use=_upload_use(world, hosts),
-        missed_mean_s=round(sum(missed) / max(1, len(missed)), 4),
+        missed_mean_s=sum(missed) / max(1, len(missed)),
         missed_p95_s=quantile(missed, 0.95),
         glitches=_glitches(world, [pieces for _, pieces in late]),
         forged_delivered=_forged(world, hosts),
+        liars=len(liars),
+        liars_banned=len(banned & liars),
+        liars_avoided=len(avoided & liars),
+        honest_banned=len(banned - liars),
+        honest_avoided=len(avoided - liars),
         digest=digest(world.viewers),
     )
 
 
-def due(world: World, host: Host) -> list[tuple[int, float]]:
-    """The pieces due at a viewer with their delays, by number; infinite when one never came."""
+def due(world: World, host: Host, settled_s: float) -> list[tuple[int, float]]:
+    """The pieces captured since ``settled_s`` that are due at a viewer with their delays; infinite: it never came."""
     got = delays(world, host)
     begin_s = first_s(host)
-    from_s = max(SETTLED_S, min(begin_s, world.joined_s[host.name] + NEVER_S))
+    from_s = max(settled_s, min(begin_s, world.joined_s[host.name] + NEVER_S))
     last_s = world.net.now - TAIL_S
     return [(number, got.get(number, inf)) for number, at in world.published.items() if from_s <= at < last_s]
+
+
+def bound_s(stage: Stage, share: float) -> float:
+    """The least delay of one piece of mean size over the lines of those who are here, for a share of them."""
+    world, show, hosts = stage.world, stage.world.show, stage.honest()
+    payload = show.bitrate_bps * show.piece_s / 8
+    task = Task(
+        piece_s=show.piece_s,
+        k=show.k,
+        block_bytes=_block_bytes(world, payload / show.k) + PACKET_BYTES,
+        source_bps=world.source.line.uplink_bps,
+        source_blocks=max(show.k, int(stage.scenario.source_multiple * show.k)),
+        source_delay_s=world.source.line.delay_s,
+    )
+    uplinks = [host.line.uplink_bps for host in hosts]
+    return least_delay_s(task, uplinks, [host.line.delay_s for host in hosts], share)
 
 
 def first_s(host: Host) -> float:
@@ -135,11 +183,14 @@ def _within(waits: Sequence[float], limit_s: float) -> float:
 
 def _joins_from(stage: Stage) -> float:
     """Joins are timed once there is a swarm to join."""
-    return stage.event_s if stage.scenario.name == "flash" else 2.0
+    if stage.scenario.event is flash:
+        return stage.event_s
+    return stage.settled_s if stage.scenario.latecomers else JOINS_FROM_S
 
 
 def _missed(world: World, pieces: Iterable[tuple[int, float]], since_s: float) -> float:
-    return sum(delay > DEADLINE_S for number, delay in pieces if world.published[number] >= since_s - 1) * world.show.piece_s
+    after = (delay for number, delay in pieces if world.published[number] >= since_s - 1)
+    return sum(delay > DEADLINE_S for delay in after) * world.show.piece_s
 
 
 def _glitches(world: World, viewers: Iterable[list[tuple[int, float]]]) -> dict[str, int]:
@@ -171,7 +222,7 @@ def _overhead(stage: Stage, hosts: Sequence[Host]) -> dict[str, float]:
 
     payload = grown("payload_bytes")
     block = (now.published_bytes - then.published_bytes) / max(1, now.published - then.published) / world.show.k
-    full = block + HEADER_BYTES + 2 + depth(world.show.n) * NODE_BYTES
+    full = _block_bytes(world, block)
     share = len(there) / max(1, len(now.statuses))
     control = now.sent_by_class[Urgency.CONTROL] - then.sent_by_class[Urgency.CONTROL]
     needed = grown("blocks") - grown("surplus")
@@ -182,7 +233,12 @@ def _overhead(stage: Stage, hosts: Sequence[Host]) -> dict[str, float]:
         "duplicates": grown("duplicates") * full,
         "control": control * share,
     }
-    return {kind: round(size / max(1, payload), 4) for kind, size in kinds.items()}
+    return {kind: size / max(1, payload) for kind, size in kinds.items()}
+
+
+def _block_bytes(world: World, payload_bytes: float) -> float:
+    """A block's message: type, header, index, path, and its part of the piece."""
+    return payload_bytes + HEADER_BYTES + 2 + depth(world.show.n) * NODE_BYTES
 
 
 def _source_multiple(stage: Stage) -> float:
@@ -202,9 +258,7 @@ def _upload_use(world: World, hosts: Sequence[Host]) -> float:
 
 def _forged(world: World, hosts: Sequence[Host]) -> int:
     """Pieces handed out that are not, byte for byte, what the source published."""
-    true = {
-        number: hashlib.sha256(world.payload(number)).digest() for number in world.published
-    }
+    true = {number: hashlib.sha256(world.payload(number)).digest() for number in world.published}
     seen: dict[int, bool] = {}
     forged = 0
     for host in hosts:
@@ -215,3 +269,11 @@ def _forged(world: World, hosts: Sequence[Host]) -> int:
                     known = seen[id(news.payload)] = hashlib.sha256(news.payload).digest() == true.get(news.number)
                 forged += not known
     return forged
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, dict):
+        return {key: _plain(inner) for key, inner in value.items()}
+    if isinstance(value, float):
+        return round(value, FIGURES) if isfinite(value) else None
+    return value

@@ -1,7 +1,7 @@
 """What may befall a broadcast: who watches over which lines, who comes and goes, and what goes wrong."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from random import Random
 
 from swarm.drivers.line import Line, Reach
@@ -23,6 +23,11 @@ BASE_S = 6.0
 SETTLED_S = 15.0
 """Figures begin here: the overlay has formed, and uplinks have been tried."""
 
+SETTLED_SHARE = 0.6
+"""A run too short for that begins its figures after this share of its time."""
+
+CAP_SHARE = 0.5
+"""Who caps the upload gives this share of the line."""
 
 REMEMBERED = (0.75, 1.05)
 """What a gateway remembers of its uplink, as a share of the truth."""
@@ -30,7 +35,12 @@ REMEMBERED = (0.75, 1.05)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
-    """``upload`` is the viewers' mean uplink, ``source_multiple`` the source's, both as multiples of the stream."""
+    """``upload`` is the viewers' mean uplink, ``source_multiple`` the source's, both as multiples of the stream.
+
+    ``loss`` is each line's share of lost packets; a way between two hosts crosses two lines. ``download_only`` is the
+    share of the viewers without upload who say so, ``capped`` the share of the others who set a cap, ``latecomers``
+    the share of the audience that comes after the overlay has formed.
+    """
 
     name: str
     about: str
@@ -41,6 +51,9 @@ class Scenario:
     sessions_s: float = 0.0
     free_riders: float = 0.0
     polluters: float = 0.0
+    download_only: float = 0.0
+    capped: float = 0.0
+    latecomers: float = 0.0
     reaches: tuple[float, float, float] = (1.0, 0.0, 0.0)
     known_uplinks: float = 0.8
     event: Callable[["Stage"], None] | None = None
@@ -59,7 +72,10 @@ class Traffic:
 
 @dataclass(slots=True)
 class Stage:
-    """A scenario being played. ``event_s`` is when its event comes."""
+    """A scenario being played. ``event_s`` is when its event comes; ``liars`` maps misbehaving hosts to their kind.
+
+    Once it is ``over``, nobody comes or goes any more.
+    """
 
     world: World
     scenario: Scenario
@@ -68,21 +84,26 @@ class Stage:
     luck: Random
     event_s: float = 0.0
     watching_before: frozenset[str] = frozenset()
-    misbehaving: int = 0
+    liars: dict[str, str] = field(default_factory=dict)
+    settled_s: float = SETTLED_S
     settled: "Traffic | None" = None
+    over: bool = False
 
     def join(self) -> Host:
         """One more viewer on a line of a random kind, told of some members by a tracker."""
-        line = self._line()
-        host = self.world.add_viewer(line, self.world.tracked(self.luck), self._settings(line))
+        line, settings = self._habits(self._line())
+        host = self.world.add_viewer(line, self.world.tracked(self.luck), settings)
         draw = self.luck.random()
         if draw < self.scenario.free_riders:
             host.temper = free_rider()
+            self.liars[host.name] = "free rider"
         elif draw < self.scenario.free_riders + self.scenario.polluters:
             host.temper = polluter(self.world.net.random(f"polluter/{host.name}"), 0.3)
-        self.misbehaving += host.temper is not None
+            self.liars[host.name] = "polluter"
         if self.scenario.sessions_s:
-            self.world.net.at(self.world.net.now + self.luck.expovariate(1 / self.scenario.sessions_s), self._leaver(host))
+            self.world.net.at(
+                self.world.net.now + self.luck.expovariate(1 / self.scenario.sessions_s), self._leaver(host)
+            )
         return host
 
     def traffic(self) -> Traffic:
@@ -98,17 +119,18 @@ class Stage:
         )
 
     def arrive(self) -> None:
-        self.join()
+        if not self.over:
+            self.join()
 
     def honest(self) -> list[Host]:
         """The viewers that are there and do as they should."""
-        return [host for host in self.world.viewers if host.alive and host.temper is None]
+        return [host for host in self.world.viewers if host.alive and host.name not in self.liars]
 
     def _leaver(self, host: Host) -> Callable[[], None]:
         """Half of those who go say good-bye; another viewer comes for each."""
 
         def leave() -> None:
-            if not host.alive:
+            if not host.alive or self.over:
                 return
             if self.luck.random() < 0.5:
                 self.world.net.call(host, lambda node, now: node.shut_down(now))
@@ -118,6 +140,19 @@ class Stage:
             self.join()
 
         return leave
+
+    def _habits(self, line: Line) -> tuple[Line, NodeSettings]:
+        """What a viewer has set, and its line with that: to the net a cap is what a slower line is."""
+        scenario, settings = self.scenario, self._settings(line)
+        if not scenario.download_only and not scenario.capped:
+            return line, settings
+        habit = self.world.net.random(f"habit/{len(self.world.viewers)}").random()
+        if line.uplink_bps <= LEAST_UPLINK_BPS:
+            return line, replace(settings, download_only=habit < scenario.download_only)
+        if habit >= scenario.capped:
+            return line, settings
+        cap_bps = CAP_SHARE * line.uplink_bps
+        return replace(line, uplink_bps=cap_bps), replace(settings, upload_cap_bps=cap_bps)
 
     def _settings(self, line: Line) -> NodeSettings:
         """Most have watched before, and their gateway remembers about what the uplink carried then."""
@@ -155,7 +190,7 @@ def mass_exit_at_the_top(stage: Stage) -> None:
     alive = [host for host in world.viewers if host.alive]
     first = [host for host in alive if host.identity.key in fed]
     others = [host for host in alive if host.identity.key not in fed]
-    for host in (first + stage.luck.sample(others, max(0, min(len(others), len(alive) // 5 - len(first))))):
+    for host in first + stage.luck.sample(others, max(0, min(len(others), len(alive) // 5 - len(first)))):
         world.net.kill(host)
 
 
@@ -185,7 +220,7 @@ def partition(stage: Stage) -> None:
     """For three seconds a third of the viewers is cut off from all others and from the source."""
     world = stage.world
     alive = [host for host in world.viewers if host.alive]
-    inside = set(host.name for host in stage.luck.sample(alive, len(alive) // 3))
+    inside = {host.name for host in stage.luck.sample(alive, len(alive) // 3)}
     world.net.cut(
         [host for host in alive if host.name in inside],
         [world.source, *(host for host in alive if host.name not in inside)],
@@ -200,7 +235,9 @@ SCENARIOS = {
         Scenario(name="churn", about="sessions of 10 minutes on average", sessions_s=600),
         Scenario(name="flash", about="twenty times the viewers within 30 s", event=flash),
         Scenario(name="mass-exit", about="a fifth dies at once", event=mass_exit),
-        Scenario(name="top-exit", about="a fifth dies, all children of the source among it", event=mass_exit_at_the_top),
+        Scenario(
+            name="top-exit", about="a fifth dies, all children of the source among it", event=mass_exit_at_the_top
+        ),
         Scenario(name="loss1", about="1 % of packets lost", loss=0.005),
         Scenario(name="loss5", about="5 % of packets lost, and outages", loss=0.025, outage_every_s=20),
         Scenario(name="stress", about="churn, 1 % loss, upload 1.5x", upload=1.5, sessions_s=600, loss=0.005),
@@ -210,21 +247,35 @@ SCENARIOS = {
         Scenario(name="polluters", about="5 % falsify blocks", polluters=0.05),
         Scenario(name="source-restart", about="the source dies and comes back elsewhere", event=source_restart),
         Scenario(name="partition", about="a third is cut off for three seconds", event=partition),
+        Scenario(name="metered", about="who has no upload says so, a fifth caps it", download_only=1.0, capped=0.2),
+        Scenario(name="latecomers", about="a third comes late, one after the other", latecomers=1 / 3),
         Scenario(name="nat", about="30 % open, 50 % cone, 20 % symmetric NATs", reaches=(0.3, 0.5, 0.2)),
     )
 }
 
 
-def play(scenario: Scenario, *, viewers: int, seconds: float, seed: int, show: Show) -> Stage:
-    """Play a scenario to its end. The event comes at the middle of the time that figures are taken of."""
+def play(
+    scenario: Scenario,
+    *,
+    viewers: int,
+    seconds: float,
+    seed: int,
+    show: Show,
+    begin: Callable[[Stage], None] | None = None,
+) -> Stage:
+    """Play a scenario to its end. The event comes at the middle of the time that figures are taken of.
+
+    ``begin`` is told of the stage before anybody comes.
+    """
     settings = NodeSettings(source_multiple=scenario.source_multiple)
     world = World(seed=seed, show=show, settings=settings)
     stage = Stage(world, scenario, viewers, seconds, world.net.random("stage"))
-    stage.event_s = SETTLED_S + (seconds - SETTLED_S) * 0.4 if seconds > SETTLED_S else seconds
-    base = max(1, viewers // 20) if scenario.event is flash else viewers
-    for i in range(base):
-        world.net.at(0.5 + BASE_S * i / base, stage.arrive)
-    world.net.run_until(min(SETTLED_S, seconds))
+    stage.settled_s = min(SETTLED_S, SETTLED_SHARE * seconds)
+    stage.event_s = stage.settled_s + (seconds - stage.settled_s) * 0.4
+    if begin is not None:
+        begin(stage)
+    _invite(stage)
+    world.net.run_until(stage.settled_s)
     stage.settled = stage.traffic()
     world.net.run_until(stage.event_s)
     stage.watching_before = frozenset(host.name for host in world.viewers if host.alive)
@@ -232,3 +283,14 @@ def play(scenario: Scenario, *, viewers: int, seconds: float, seed: int, show: S
         scenario.event(stage)
     world.net.run_until(seconds)
     return stage
+
+
+def _invite(stage: Stage) -> None:
+    """Have the first viewers come within ``BASE_S``, and the latecomers over the rest of the time but the last."""
+    viewers, scenario, net = stage.viewers, stage.scenario, stage.world.net
+    late = int(viewers * scenario.latecomers)
+    base = max(1, viewers // 20) if scenario.event is flash else viewers - late
+    for i in range(base):
+        net.at(0.5 + BASE_S * i / base, stage.arrive)
+    for i in range(late):
+        net.at(stage.settled_s + 0.7 * (stage.seconds - stage.settled_s) * i / late, stage.arrive)

@@ -10,6 +10,7 @@ from swarm.events import PieceLost, PieceReady
 from swarm.identity import Identity
 from swarm.manifest import RenditionInfo
 from swarm.node import Node
+from swarm.reading import Reader
 from swarm.settings import NodeSettings
 from swarm.sim.reader import SharedReader
 from swarm.units import Address, StreamId
@@ -34,7 +35,10 @@ class Show:
 
 @dataclass(slots=True)
 class World:
-    """A show on a net. ``published`` maps piece numbers to the time of the first frame's capture."""
+    """A show on a net.
+
+    ``published`` maps piece numbers to the time of the first frame's capture, ``epochs`` to their epoch.
+    """
 
     seed: int
     show: Show = field(default_factory=Show)
@@ -43,10 +47,11 @@ class World:
     net: MemoryNet = field(init=False)
     source: Host = field(init=False)
     owner: Identity = field(init=False)
-    reader: SharedReader = field(default_factory=SharedReader)
+    reader: Reader = field(default_factory=SharedReader)
     viewers: list[Host] = field(default_factory=list)
     joined_s: dict[str, float] = field(default_factory=dict)
     published: dict[int, float] = field(default_factory=dict)
+    epochs: dict[int, int] = field(default_factory=dict)
     payload_bytes: int = 0
     on_air: bool = True
     epoch: int = 1
@@ -145,6 +150,7 @@ class World:
         capture_s = self.net.now - show.piece_s
         payload = self.payload(number)
         self.published[number] = capture_s
+        self.epochs[number] = self.epoch
         self.payload_bytes += len(payload)
         self.net.call(
             self.source,

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from swarm.reading import Reader
+from swarm.units import LinkId, PeerId
 from swarm.wire import Message
 from tests.bench.fuzz import Broken, Fuzzer, fuzz
 
@@ -48,6 +49,6 @@ def test_a_container_that_grows_is_told() -> None:
     fuzzer = Fuzzer(SEED)
     fuzzer.run(100)
     member = next(iter(fuzzer.node._members.values()))
-    member._greeted |= {bytes([n]) * 32: 1 for n in range(50)}  # type: ignore[dict-item]
+    member._greeted |= {PeerId(bytes([n]) * 32): LinkId(1) for n in range(50)}
     with pytest.raises(Broken, match="greeted"):
         fuzzer.check_bounds()

@@ -50,7 +50,7 @@ def named(book: AddressBook, contacts: Iterable[Contact], by: int = 0, now: floa
 def due(
     book: AddressBook, now: float = 0.0, wanted: int = 20, connected: tuple[Address, ...] = (), seed: int = 1
 ) -> list[Address]:
-    return [found.address for found in book.due(set(connected), wanted, now, rng=Random(seed))]
+    return [found.address for found in book.due(lambda: set(connected), wanted, now, rng=Random(seed))]
 
 
 @pytest.mark.parametrize(
@@ -263,7 +263,7 @@ def test_the_users_own_addresses_go_before_any_that_were_brought() -> None:
 def test_those_that_relay_what_is_lacking_go_first() -> None:
     book = AddressBook()
     named(book, [Contact(key(number), address(number), number % 2) for number in range(20)])
-    found = book.due(set(), 8, 0.0, 1, rng=Random(1))
+    found = book.due(set, 8, 0.0, 1, rng=Random(1))
     assert all(prospect.colours for prospect in found)
 
 

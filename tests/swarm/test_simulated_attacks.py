@@ -45,14 +45,15 @@ def test_two_halves_with_different_roots_do_not_poison_each_other() -> None:
     twin = add_twin(world)
     ours = [world.add_viewer(Line(uplink_bps=30e6)) for _ in range(VIEWERS)]
     theirs = [world.add_viewer(Line(uplink_bps=30e6), (twin.address,)) for _ in range(VIEWERS)]
+    torn = [world.add_viewer(Line(uplink_bps=30e6), (world.source.address, twin.address)) for _ in range(2)]
     world.run(4.0)
     for one, other in zip(ours, theirs, strict=True):
         world.join(one, (other.address,))
     world.run(12.0)
-    evidence = [news for host in (*ours, *theirs) for _, news in host.news if isinstance(news, Equivocation)]
+    evidence = [news for host in (*ours, *theirs, *torn) for _, news in host.news if isinstance(news, Equivocation)]
     assert evidence
     assert all(check_evidence(world.stream, 0, news.headers) for news in evidence)
-    for host in (world.source, twin, *ours, *theirs):
+    for host in (world.source, twin, *ours, *theirs, *torn):
         assert not host.node.faults, f"{host.name} took an honest peer for a liar"
         assert not host.node._bans
     for host in (*ours, *theirs):

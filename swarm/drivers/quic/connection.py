@@ -34,6 +34,7 @@ STREAM_WINDOW_BYTES = 1 << 20
 CONNECTION_WINDOW_BYTES = 2 << 20
 """With one unfinished message per stream above it, a peer can make us hold 4 MiB at most."""
 
+ACK_TIMER = "ack_application"
 BINDING_BYTES = 32
 BINDING_LABEL = b"EXPORTER-Channel-Binding"
 """RFC 9266 section 2: the tls-exporter channel binding. Whoever sits between two peers has two different ones."""
@@ -207,9 +208,17 @@ class Connection:
             return self._quic.core.get_send_buffer_size(stream)
 
     def transmit(self, now: float) -> list[Datagram]:
-        """Datagrams that may leave now."""
+        """Datagrams that may leave now, an acknowledgement that would wait for company among them.
+
+        RFC 9000 section 13.2.2 lets it wait for 25 ms. Here it is dearer to wake up once more for it than to send it
+        at once, and who waits for it until the last millisecond would probe needlessly.
+        """
         try:
-            poll = (self._core or self._quic.core).poll_transmit
+            core = self._core or self._quic.core
+            timer = core.get_timer()
+            if timer is not None and timer[0] == ACK_TIMER:
+                core.handle_timer(timer[1])
+            poll = core.poll_transmit
             datagrams: list[Datagram] = []
             while (sent := poll(now)) is not None:
                 datagrams.append(sent[:2])

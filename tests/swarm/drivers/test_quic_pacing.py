@@ -124,11 +124,16 @@ def test_under_a_cap_urgency_counts_over_all_links() -> None:
 
         async with Peer(1) as ann, Peer(2, node=Collector(note)) as bob, Peer(3, node=Collector(note)) as cora:
             links = [await dial(ann, peer.address) for peer in (bob, cora)]
+            for link in links:  # until the congestion windows hold a whole message
+                push(ann, link, Urgency.STRIPE, 30)
+            await bob.node.until(lambda: len(bob.node.messages) == 30)
+            await cora.node.until(lambda: len(cora.node.messages) == 30)
+            arrived.clear()
             ann.node.pacer.rate_bps = CAP_BPS
             push(ann, links[0], Urgency.REPAIR, 5)
             push(ann, links[0], Urgency.CATCH_UP, 5)
             push(ann, links[1], Urgency.STRIPE, 10)
-            await bob.node.until(lambda: len(bob.node.messages) == 10)
+            await bob.node.until(lambda: len(bob.node.messages) == 40)
             assert arrived == [Urgency.STRIPE] * 10 + [Urgency.CATCH_UP] * 5 + [Urgency.REPAIR] * 5
 
     run(scene)
