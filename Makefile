@@ -13,7 +13,7 @@ export SEEDCAST_NO_SKIP := 1
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test check lint types fix unit e2e sim bench bench-swarm bench-relay bench-fuzz test-tools clean
+.PHONY: help setup run demo test check lint types fix unit e2e sim sim-report bench bench-swarm bench-relay bench-fuzz test-tools clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,8 +48,12 @@ unit: $(VENV)/.test ## only the tests without real processes, sockets or browser
 e2e: $(VENV)/.test test-tools ## only the tests with real processes, ffmpeg and a real browser
 	@$(BIN)/python -m pytest -m e2e $(ARGS)
 
-sim: $(VENV)/.run ## simulate a swarm on a virtual clock: make sim ARGS="--help"
-	@exec $(BIN)/python -m swarm.sim $(ARGS)
+sim: $(VENV)/.run ## simulate a swarm: make sim SCENARIO=churn VIEWERS=200 SEED=1 SECONDS=30 (ARGS=--list names them)
+	@exec $(BIN)/python -m swarm.sim $(if $(SCENARIO),--scenario $(SCENARIO)) $(if $(VIEWERS),--viewers $(VIEWERS)) \
+		$(if $(SEED),--seed $(SEED)) $(if $(SECONDS),--seconds $(SECONDS)) $(ARGS)
+
+sim-report: $(VENV)/.run ## compare simulated broadcasts of this tree with those of a commit: make sim-report BASE=HEAD~1
+	@exec $(BIN)/python -m swarm.sim.compare $(if $(BASE),--base $(BASE)) $(ARGS)
 
 bench: $(VENV)/.test test-tools ## measure the demonstration in a real browser; the last line is JSON
 	@exec $(BIN)/python -m tests.bench.demo $(ARGS)

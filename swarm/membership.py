@@ -337,8 +337,7 @@ class Membership:
         mate = circle.mates.get(peer.key)
         if mate is None:
             mate = circle.mates[peer.key] = Mate(peer, heard_at_s=now, is_source=peer.key in circle.sources)
-            if self._greeted.get(peer.key) != peer.link:
-                self.greet(peer)
+            self.greet(peer)  # even if it was told before: it may have joined since
             self._herald.exchange(mate)
         mate.leaves_at_s = None
         mate.manifest_version = (message.epoch, message.revision)

@@ -125,6 +125,7 @@ class Uplink:
         self._retry_s = RETRY_S
         self._retry_at_s = now + RETRY_S
         self._queued_s = 0.0
+        self._starved = 0
         self._seen = _Interval(now, now)
 
     @property
@@ -195,7 +196,9 @@ class Uplink:
         self._best_bps = max(rate_bps, self._best_bps * (1 - BEST_FADES_PER_S * elapsed_s))
         excess_s = _median(seen.excesses_s)
         grown_s, self._excess_s = excess_s - self._excess_s, excess_s
-        waiting = self._waits(seen, busy_bps) or _most_drop(seen)
+        # Who has been sent nothing yet at one look may just have been given something to send.
+        starved, self._starved = min(seen.starved, self._starved), seen.starved
+        waiting = self._waits(seen, busy_bps) or _most_drop(seen, starved)
         delayed = seen.delayed >= max(seen.carrying * MOST, 1)
         self.full = waiting or delayed
         if waiting:
@@ -277,7 +280,7 @@ def _fair_queue(seen: _Interval) -> float:
     return (seen.queued_bytes - seen.longest_bytes) * seen.links / (seen.links - 1)
 
 
-def _most_drop(seen: _Interval) -> bool:
+def _most_drop(seen: _Interval, starved: int) -> bool:
     """Whether so many links had to drop something, or could send nothing at all, that it is the line's fault."""
     dropping = seen.dropping >= max(min(2, seen.carrying), seen.carrying * SOME, 1)
-    return dropping or 0 < seen.carrying < seen.dropping + seen.starved
+    return dropping or 0 < seen.carrying < seen.dropping + starved

@@ -9,6 +9,7 @@ from swarm.events import PieceReady, Send
 from swarm.join import KNOWN_MAX
 from swarm.pieces import STRIPES_MAX
 from swarm.repair import AT_ONCE_MAX
+from swarm.sendqueue import QUEUE_BYTES_MAX
 from swarm.sim import inside
 from swarm.sim.faults import BLOCK_TYPE
 from swarm.sim.truth import Truth
@@ -18,12 +19,17 @@ from swarm.window import PIECES_MAX
 RECENT = 20
 """Newest pieces of a window whose blocks are looked at each time; older ones were looked at before."""
 
-QUEUE_MAX_S = 4.0
-QUEUE_MAX_BYTES = 1_000_000
-"""What may wait at an uplink: so much, or what the line carries in so long if that is more."""
+QUEUE_MAX_BYTES = 2 * QUEUE_BYTES_MAX
+"""What may wait at one uplink, late messages included: twice what the product's driver lets wait for one link."""
 
-SOURCE_BURST_S = 8.0
-"""The source may be ahead of its multiple by what the stream is in so long: one whole join of a few viewers."""
+SOURCE_BURST_S = 30.0
+"""The source may be ahead of its multiple by what the stream is in so long: those who join or come up in place of the
+dead are caught up, and children that have to move are fed until they have."""
+
+CAP_EXCESS = 1.05
+CAP_BURST_S = 2.0
+CAP_BURST_BYTES = 20_000
+"""A cap is obeyed to within a twentieth, over any time: control that cannot wait is made up for soon."""
 
 LOOP_MAX_S = 5.0
 
@@ -90,7 +96,7 @@ def tap(host: Host, truth: Truth) -> Temper:
 def check_bounds(host: Host, stream: StreamId) -> None:
     """Queues, windows and books stay within their bounds, and what they name is there."""
     member = inside.member(host, stream)
-    if host.queued_bytes > max(QUEUE_MAX_BYTES, QUEUE_MAX_S * host.line.uplink_bps / 8):
+    if host.queued_bytes > QUEUE_MAX_BYTES:
         raise Violation(f"{host.queued_bytes} bytes wait at the uplink of {host.name}")
     if member is None:
         return
@@ -122,26 +128,54 @@ def check_bans(host: Host, honest: set[PeerId], *, liars: bool) -> None:
 
 
 @dataclass(slots=True)
-class SourceBucket:
-    """What the source sends, against its multiple: a bucket that fills as it sends and leaks at the rate allowed."""
+class Bucket:
+    """What one host sends, against a rate: it fills as the host sends and leaks at the rate."""
 
     rate_bps: float
     burst_bytes: float
+    at_s: float
     level_bytes: float = 0.0
     most_bytes: float = 0.0
-    _name: str = ""
     _sent_bytes: int = 0
-    _at_s: float = 0.0
 
-    def check(self, source: Host, now: float) -> None:
-        if source.name != self._name:
-            self._name, self._sent_bytes = source.name, 0
-        leaked = self.rate_bps / 8 * (now - self._at_s)
-        self.level_bytes = max(0.0, self.level_bytes + source.sent_bytes - self._sent_bytes - leaked)
-        self._sent_bytes, self._at_s = source.sent_bytes, now
+    def check(self, host: Host, now: float, what: str) -> None:
+        leaked = self.rate_bps / 8 * (now - self.at_s)
+        self.level_bytes = max(0.0, self.level_bytes + host.sent_bytes - self._sent_bytes - leaked)
+        self._sent_bytes, self.at_s = host.sent_bytes, now
         self.most_bytes = max(self.most_bytes, self.level_bytes)
         if self.level_bytes > self.burst_bytes:
-            raise Violation(f"{source.name} is {self.level_bytes:.0f} bytes ahead of its multiple of the stream")
+            raise Violation(f"{host.name} is {self.level_bytes:.0f} bytes ahead of {what}")
+
+
+@dataclass(slots=True)
+class Rates:
+    """The source keeps to its multiple of the stream, viewers to the caps that they set."""
+
+    bitrate_bps: float
+    multiple: float
+    source_burst_s: float = 0.0
+    """By how much a source was ahead of its multiple at worst, as seconds of the stream."""
+
+    _buckets: dict[str, Bucket] = field(default_factory=dict)
+
+    def check_source(self, source: Host, now: float) -> None:
+        bitrate_bps = self.bitrate_bps
+        bucket = self._buckets.get(source.name)
+        if bucket is None:
+            bucket = Bucket(self.multiple * bitrate_bps, SOURCE_BURST_S * bitrate_bps / 8, now)
+            self._buckets[source.name] = bucket
+        bucket.check(source, now, "its multiple of the stream")
+        self.source_burst_s = max(self.source_burst_s, bucket.most_bytes * 8 / bitrate_bps)
+
+    def check_cap(self, host: Host, now: float) -> None:
+        cap_bps = host.node.pacer.rate_bps
+        if not cap_bps:
+            return
+        bucket = self._buckets.get(host.name)
+        if bucket is None:
+            bucket = Bucket(CAP_EXCESS * cap_bps, CAP_BURST_S * cap_bps / 8 + CAP_BURST_BYTES, now)
+            self._buckets[host.name] = bucket
+        bucket.check(host, now, "its cap")
 
 
 @dataclass(slots=True)

@@ -11,12 +11,12 @@ from swarm.sim.table import percent, seconds_text
 from swarm.sim.trial import Trial
 
 WIDTH, LEFT, RIGHT = 960, 76, 132
-TOP, GAP, BOTTOM = 96, 46, 54
+TOP, GAP, BOTTOM = 116, 46, 54
 INK, FAINT, GRID, WASH = "#1f2328", "#59636e", "#d8dee4", "#f3f4f6"
 MEDIAN, TAIL, EVENT = "#0a58ca", "#c2410c", "#7c3aed"
 FONT = "font-family='system-ui, -apple-system, Segoe UI, Roboto, Helvetica, Arial, sans-serif'"
-DELAY_MOST_S = 6.0
-"""What takes longer is drawn at the upper edge."""
+DELAY_LEAST_S, DELAY_MOST_S = 1.0, 6.0
+"""The axis of delays ends between these; what takes longer is drawn at the upper edge."""
 
 LABEL_LEAST = 15.0
 """Labels of lines keep so far apart."""
@@ -59,7 +59,7 @@ def plot(trial: Trial) -> str:
     """The picture as SVG text."""
     stage, course = trial.stage, trial.seconds
     frame = Frame(max(1.0, stage.seconds))
-    panels = _panels(course)
+    panels = _panels(course, stage.settled_s)
     height = TOP + sum(panel.height for panel in panels) + GAP * (len(panels) - 1) + BOTTOM
     parts = [
         f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {WIDTH} {height}' width='{WIDTH}' height='{height}'",
@@ -77,13 +77,15 @@ def plot(trial: Trial) -> str:
     return "\n".join([*parts, "</svg>"]) + "\n"
 
 
-def _panels(course: Sequence[Second]) -> tuple[Panel, ...]:
+def _panels(course: Sequence[Second], settled_s: float) -> tuple[Panel, ...]:
+    """The axes show what the figures are taken of; what goes beyond them before is drawn at the edge."""
+    counted = [second for second in course if second.at_s >= settled_s] or course
     p50 = Line("median", MEDIAN, [second.delay_p50_s for second in course])
     p99 = Line("99th percentile", TAIL, [second.delay_p99_s for second in course])
-    slowest = min(DELAY_MOST_S, most_finite([*p50.values, *p99.values]))
+    slowest = min(DELAY_MOST_S, max(DELAY_LEAST_S, most_finite([second.delay_p99_s for second in counted])))
     in_1s = Line("within 1 s", TAIL, [second.within_1s for second in course])
     in_2s = Line("within 2 s", MEDIAN, [second.within_2s for second in course])
-    worst = min([*in_1s.values, *in_2s.values], default=0.0)
+    worst = min((second.within_1s for second in counted), default=0.0)
     floor_ = next(low for low in SHARE_FLOORS if low <= worst)
     there = Line("viewers", INK, [float(second.viewers) for second in course])
     return (

@@ -35,7 +35,8 @@ class Report:
     """Delays in seconds from the capture of a piece's first frame; shares between 0 and 1 of what was due.
 
     A piece is due at a viewer when it was captured after the viewer's first whole piece came. ``delay_bound_s`` is
-    what the same lines allow at best until 99 of 100 viewers have one piece. ``overhead`` is by kind, in parts of
+    what the same lines allow at best until 99 of 100 viewers have one piece. ``source_burst_s`` is by how much of the
+    stream the source was ahead of its multiple at worst, from the beginning. ``overhead`` is by kind, in parts of
     the payload that viewers got; ``missed_p95_s`` is play time that misses the deadline of 2 s after the event, over
     the viewers that were there before and stay. Of the ``liars`` some are ``banned`` by somebody and some
     ``avoided``: served last, or asked for no stripe.
@@ -58,6 +59,7 @@ class Report:
     join_p95_s: float
     joins: int
     source_multiple: float
+    source_burst_s: float
     overhead: dict[str, float]
     overhead_total: float
     upload_use: float
@@ -112,6 +114,7 @@ def report(stage: Stage, watch: Watch) -> Report:
         join_p95_s=quantile(joins, 0.95),
         joins=len(joins),
         source_multiple=_source_multiple(stage),
+        source_burst_s=watch.rates.source_burst_s,
         overhead=overhead,
         overhead_total=sum(overhead.values()),
         upload_use=_upload_use(world, hosts),

@@ -91,8 +91,8 @@ class Stage:
 
     def join(self) -> Host:
         """One more viewer on a line of a random kind, told of some members by a tracker."""
-        line, settings = self._habits(self._line())
-        host = self.world.add_viewer(line, self.world.tracked(self.luck), settings)
+        line = self._line()
+        host = self.world.add_viewer(line, self.world.tracked(self.luck), self._habits(line))
         draw = self.luck.random()
         if draw < self.scenario.free_riders:
             host.temper = free_rider()
@@ -141,18 +141,15 @@ class Stage:
 
         return leave
 
-    def _habits(self, line: Line) -> tuple[Line, NodeSettings]:
-        """What a viewer has set, and its line with that: to the net a cap is what a slower line is."""
+    def _habits(self, line: Line) -> NodeSettings:
+        """What a viewer has set."""
         scenario, settings = self.scenario, self._settings(line)
         if not scenario.download_only and not scenario.capped:
-            return line, settings
+            return settings
         habit = self.world.net.random(f"habit/{len(self.world.viewers)}").random()
         if line.uplink_bps <= LEAST_UPLINK_BPS:
-            return line, replace(settings, download_only=habit < scenario.download_only)
-        if habit >= scenario.capped:
-            return line, settings
-        cap_bps = CAP_SHARE * line.uplink_bps
-        return replace(line, uplink_bps=cap_bps), replace(settings, upload_cap_bps=cap_bps)
+            return replace(settings, download_only=habit < scenario.download_only)
+        return replace(settings, upload_cap_bps=CAP_SHARE * line.uplink_bps) if habit < scenario.capped else settings
 
     def _settings(self, line: Line) -> NodeSettings:
         """Most have watched before, and their gateway remembers about what the uplink carried then."""

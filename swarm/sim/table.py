@@ -67,7 +67,10 @@ def _delivery(figures: Report) -> Iterable[str]:
 
 
 def _costs(figures: Report) -> Iterable[str]:
-    yield f"source multiple      {figures.source_multiple:.2f}"
+    yield (
+        f"source multiple      {figures.source_multiple:.2f}; at worst {figures.source_burst_s:.1f} s of the stream "
+        "ahead of its bound"
+    )
     yield f"upload used          {percent(figures.upload_use, 1)} of what the viewers' lines carry"
     yield f"overhead             {percent(figures.overhead_total)} of the payload; parity costs a viewer nothing,"
     yield "                     since any k blocks do and the rest is not sent to it"

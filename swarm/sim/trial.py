@@ -21,7 +21,8 @@ WHOLE_S = 1.0
 
 LOOK_EVERY_S = 0.5
 ENOUGH_UPLOAD = 2.0
-"""Where the lines carry less of the stream on average, all are widened to this: too little is a fault as well."""
+"""Where those who are left carry less of the stream on average, all lines are widened to this: too little upload,
+chosen so or left over by luck, is a fault as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,9 @@ def recover(stage: Stage) -> float:
 
 def end_faults(stage: Stage) -> None:
     """Nobody comes, goes or lies any more; nothing is cut or lost, and the lines carry enough for all."""
-    world, widen = stage.world, max(1.0, ENOUGH_UPLOAD / stage.scenario.upload)
+    world, honest = stage.world, stage.honest()
+    upload_bps = sum(host.line.uplink_bps for host in honest) / max(1, len(honest))
+    widen = max(1.0, ENOUGH_UPLOAD * world.show.bitrate_bps / max(1.0, upload_bps))
     stage.over = True
     world.net.heal()
     for host in world.viewers:

@@ -6,10 +6,9 @@ from swarm.drivers.memory import Host
 from swarm.reading import READER
 from swarm.sim import inside
 from swarm.sim.invariants import (
-    SOURCE_BURST_S,
     Deliveries,
     Loops,
-    SourceBucket,
+    Rates,
     check_bans,
     check_blocks,
     check_bounds,
@@ -40,7 +39,7 @@ class Watch:
     dear: bool = False
     audience: list[tuple[float, int]] = field(default_factory=list)
     found: Found = field(default_factory=Found)
-    bucket: SourceBucket = field(init=False)
+    rates: Rates = field(init=False)
     _deliveries: Deliveries = field(init=False)
     _loops: Loops = field(default_factory=Loops)
     _truth: Truth = field(init=False)
@@ -50,8 +49,7 @@ class Watch:
         world = self.stage.world
         self._truth = Truth(world)
         self._deliveries = Deliveries(self._truth)
-        rate_bps = self.stage.scenario.source_multiple * world.show.bitrate_bps
-        self.bucket = SourceBucket(rate_bps, SOURCE_BURST_S * world.show.bitrate_bps / 8)
+        self.rates = Rates(world.show.bitrate_bps, self.stage.scenario.source_multiple)
         if self.dear:
             world.reader = READER
         world.net.at(world.net.now, self._look)
@@ -68,7 +66,8 @@ class Watch:
             check_blocks(host, world.stream, self._truth)
             check_bounds(host, world.stream)
             check_bans(host, good, liars=bool(stage.liars))
-        self.bucket.check(world.source, now)
+            self.rates.check_cap(host, now)
+        self.rates.check_source(world.source, now)
         self._loops.check(honest, world.stream, now)
         if stage.liars:
             self._note_found(everybody, now)

@@ -315,7 +315,7 @@ def test_a_wrong_clock_does_not_spoil_the_choice_of_parents(seed: int, skew_s: f
 
 
 def digest(seed: int, hash_seed: int) -> str:
-    command = [sys.executable, "-m", "swarm.sim", "--viewers", "8", "--seconds", "8", "--seed", str(seed)]
+    command = [sys.executable, "-m", "swarm.sim", "--viewers", "8", "--seconds", "8", "--json", "--seed", str(seed)]
     root = Path(__file__).parents[2]
     environment = {**os.environ, "PYTHONHASHSEED": str(hash_seed)}
     done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=True, timeout=60)

@@ -145,8 +145,8 @@ class SmallSwarm(RuleBasedStateMachine):
             assert due <= got, f"seed {world.seed}: {host.name} misses {sorted(due - got)} after a quiet while"
         for host, member in self._members():
             nursery = member.outgo.nursery
-            for stripe in nursery.colours:
-                assert nursery._staying(stripe) <= nursery.capacity(stripe), f"seed {world.seed}: {host.name} overfull"
+            staying = {id(child): child for stripe in nursery.colours for child in nursery._staying(stripe)}
+            assert len(staying) <= nursery.total, f"seed {world.seed}: {host.name} overfull"
 
     def _members(self) -> list[tuple[Host, Membership]]:
         found = []
