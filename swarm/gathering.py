@@ -92,7 +92,7 @@ class Gathering:
             circle.order(Equivocation(stream=circle.stream, rendition=circle.rendition, number=number, headers=headers))
 
     def _want(self, entry: Entry, suspects: set[PeerId], now: float) -> None:
-        """Ask two at once, each for other blocks: together they are asked for one more than is missing."""
+        """Ask two at once, each for other blocks: together they are asked for one or two more than are missing."""
         circle = self._circle
         k, n = (entry.header.k, entry.header.n) if entry.header else (circle.k, circle.n)
         missing = k - len(entry.messages)

@@ -30,16 +30,16 @@ JOIN_PIECES_MAX = 40
 """A joiner gets what has come since the last key frame, at most so many pieces (8 s of 200 ms)."""
 
 REPAIR_WAIT_S = 0.6
-SOURCE_REPAIR_SHARE = 0.3
-"""What the source spends on repair, as a share of the bitrate."""
+SOURCE_SPARE_LEAST = 0.06
+"""What the source spends at least on what is not a stripe, as a share of the bitrate."""
 
 REPAIR_SHARE = 0.05
 """What a peer spends on repair at least, as a share of its uplink; what its children leave comes on top."""
 
-REPAIR_SAVED_S = 4.0
-"""Repair that nobody needed is saved up for so long: when relays die, everybody needs it at once."""
+SPARED_S = 4.0
+"""What nobody needed is saved up for so long: when relays die, everybody needs it at once."""
 
-SOURCE_SLOT_SHARE = 0.98
+SOURCE_SLOT_SHARE = 0.94
 """Of the source's multiple, what goes into stripes; the rest covers joins and control messages."""
 
 
@@ -49,7 +49,7 @@ class Outgo:
     def __init__(self, circle: Circle, intake: Intake) -> None:
         self._circle = circle
         self._intake = intake
-        self._repair_budget_bytes = 0.0
+        self._budget_bytes = 0.0
         self._budget_at_s = 0.0
         self.nursery = Nursery(even=circle.is_source)
 
@@ -160,20 +160,22 @@ class Outgo:
         return self.nursery.total > 0
 
     def _allowed(self, entry: Entry, count: int, now: float) -> int:
-        """Repair is given within a budget: what the uplink has beside the stripes."""
+        """What is not a stripe is given within a budget: what the uplink, or the source's multiple, has beside them."""
         size = len(next(iter(entry.messages.values())))
-        rate = self._repair_bps() / 8
-        most = max(REPAIR_SAVED_S * rate, size)
-        self._repair_budget_bytes = min(most, self._repair_budget_bytes + rate * (now - self._budget_at_s))
+        rate = self._spare_bps() / 8
+        most = max(SPARED_S * rate, size)
+        self._budget_bytes = min(most, self._budget_bytes + rate * (now - self._budget_at_s))
         self._budget_at_s = now
-        allowed = min(count, int(self._repair_budget_bytes / size))
-        self._repair_budget_bytes -= allowed * size
+        allowed = min(count, int(self._budget_bytes / size))
+        self._budget_bytes -= allowed * size
         return allowed
 
-    def _repair_bps(self) -> float:
+    def _spare_bps(self) -> float:
         circle, nursery = self._circle, self.nursery
         if circle.is_source:
-            return SOURCE_REPAIR_SHARE * circle.bitrate_bps
+            taken_bps = nursery.used * circle.stripe_bps
+            most_bps = circle.settings.source_multiple * circle.bitrate_bps
+            return max(SOURCE_SPARE_LEAST * circle.bitrate_bps, most_bps - taken_bps)
         return max(REPAIR_SHARE * nursery.total, nursery.total - nursery.used) * circle.stripe_bps
 
     def _queue_s(self, mate: Mate) -> float:
@@ -188,9 +190,9 @@ class Outgo:
         for entry in window.since(start):
             if not entry.held >> stripe & 1 and entry.payload is not None:
                 self._regrown(entry)
-            if entry.held >> stripe & 1:
+            if entry.held >> stripe & 1 and (not self._circle.is_source or self._allowed(entry, 1, now)):
                 self._circle.pass_on(mate, entry.messages[stripe], Urgency.CATCH_UP, now + CATCH_UP_WAIT_S)
-            if not since and entry.number == start:
+            if not since and entry.number == start and not self._circle.is_source:
                 self._give_more(mate, entry, stripe, now)
 
     def _give_more(self, mate: Mate, entry: Entry, stripe: Stripe, now: float) -> None:

@@ -40,21 +40,25 @@ LAYERS = (
     layer(
         "swarm formats",
         "gf256 coding merkle identity pieces manifest evidence events link wire framing handshake reading prefixes "
-        "window sendqueue peers",
+        "window sendqueue pacer peers",
         "swarm values",
     ),
     # One subject each; what one of them needs of another is handed to it by the state machine.
     layer(
         "swarm policy",
-        "adverts clock colours door join limits pacer repair slots standing stripes uplink",
+        "adverts clock colours door join limits repair slots standing stripes uplink",
         SWARM_VALUES,
         siblings=False,
     ),
     layer("swarm machine", "circle intake outgo gathering herald membership node", f"{SWARM_VALUES}, swarm policy"),
     layer("swarm drivers", "drivers", f"{SWARM_VALUES}, swarm machine"),
-    layer("swarm simulator", "sim", f"{SWARM_VALUES}, swarm machine, swarm drivers"),
+    layer("swarm simulator", "sim", f"{SWARM_VALUES}, swarm policy, swarm machine, swarm drivers"),
     layer("gateway media", "media"),
-    layer("gateway basics", ". errors settings problems logs shutdown coding_choice uplink_books uplink_keeper upload_budget", "swarm values"),
+    layer(
+        "gateway basics",
+        ". errors settings problems logs shutdown coding_choice uplink_books uplink_keeper upload_budget",
+        "swarm values",
+    ),
     layer("gateway live", "live", "gateway media"),
     layer("gateway ingest", "ingest", "gateway media, gateway basics, swarm values"),
     layer("gateway house", "origins audience serving reports terminal key_files", f"gateway basics, {SWARM_VALUES}"),

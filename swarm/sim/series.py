@@ -11,7 +11,7 @@ from swarm.sim.scenarios import Stage
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Second:
-    """The pieces captured within one second; ``at_s`` is its begin, ``viewers`` how many were there then."""
+    """The pieces captured within one second; ``at_s`` is its begin, ``viewers`` how many were there at its end."""
 
     at_s: int
     viewers: int
@@ -32,7 +32,7 @@ def seconds_of(stage: Stage, audience: Sequence[tuple[float, int]]) -> list[Seco
     return [
         Second(
             at_s=at,
-            viewers=audience[bisect_right(times, at + 0.5) - 1][1],
+            viewers=audience[bisect_right(times, at + 1.0) - 1][1],
             delay_p50_s=quantile(found, 0.5),
             delay_p99_s=quantile(found, 0.99),
             within_1s=sum(delay <= 1.0 for delay in found) / len(found),

@@ -70,6 +70,9 @@ class BenchNode:
     def link_down(self, link: LinkId, now: float) -> None:
         self.came.set()
 
+    def link_silent(self, link: LinkId, now: float) -> None:
+        pass
+
     def dial_failed(self, address: Address, now: float) -> None:
         raise RuntimeError(f"nobody answers at {address}")
 

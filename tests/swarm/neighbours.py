@@ -44,5 +44,5 @@ def mate(
     found = Mate(Peer(LinkId(number), key(number), address, dialled=True, download_only=False, up_since_s=0.0))
     found.peer.rtt_s, found.is_source = rtt_s, source
     if said is not None:
-        found.heard(said, at_s)
+        found.advertised(said, at_s)
     return found

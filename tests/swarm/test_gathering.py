@@ -1,5 +1,7 @@
 """From blocks to pieces handed out: one node on a stage, the test plays its neighbours."""
 
+import pytest
+
 from swarm import wire
 from swarm.events import PieceLost, PieceReady
 from swarm.gathering import WAITING_MAX
@@ -58,6 +60,17 @@ def test_blocks_from_several_neighbours_make_a_piece() -> None:
     assert status.duplicates == 1
 
 
+def test_what_a_whole_piece_did_not_need_is_counted() -> None:
+    stage, link = viewer()
+    counts = []
+    for index in (0, 1, 2, 3, 4, 5, 5):
+        send(stage, link, 7, index)
+        status = stage.node.status(STREAM)
+        assert status is not None
+        counts.append((status.blocks, status.surplus, status.duplicates))
+    assert counts == [(1, 0, 0), (2, 0, 0), (3, 0, 0), (4, 0, 0), (5, 1, 0), (6, 2, 0), (6, 2, 1)]
+
+
 def test_what_is_late_is_asked_for_with_what_is_held() -> None:
     stage, link = viewer(advert(newest=1000))
     send(stage, link, 7, 0, 2)
@@ -66,6 +79,38 @@ def test_what_is_late_is_asked_for_with_what_is_held() -> None:
     stage.pass_time(0.5)
     first, *_ = wants(stage, link)
     assert first == wire.Want(tag=TAG, number=7, held=0b101, count=2)
+
+
+@pytest.mark.parametrize("held", [0, 1, 2])
+def test_two_are_asked_for_different_blocks_and_each_for_about_half(held: int) -> None:
+    stage, first = viewer(advert(newest=1000))
+    second = stage.befriend(2, advert(newest=1000))
+    send(stage, first, 6, 0, 1, 2, 3)
+    send(stage, first, 8, 0, 1, 2, 3)
+    send(stage, first, 7, *range(held))
+    stage.take(first), stage.take(second)
+    stage.pass_time(0.5)
+    (one, *_), (other, *_) = wants(stage, first), wants(stage, second)
+    assert one.number == other.number == 7
+    every = 0b111111
+    asked_of_one, asked_of_other = every & ~one.held, every & ~other.held
+    assert asked_of_one & asked_of_other == 0, "no block can come from both"
+    assert asked_of_one | asked_of_other == every & ~((1 << held) - 1), "all that is lacking, and nothing else"
+    missing = 4 - held
+    assert one.count == other.count == missing // 2 + 1
+    assert one.count + other.count > missing, "one block of theirs may fail"
+
+
+def test_for_one_missing_block_one_neighbour_is_asked_at_a_time() -> None:
+    stage, first = viewer(advert(newest=1000))
+    second = stage.befriend(2, advert(newest=1000))
+    send(stage, first, 7, 0, 1, 2)
+    stage.take(first), stage.take(second)
+    asked: list[wire.Want] = []
+    while not asked:
+        stage.pass_time(0.05)
+        asked = wants(stage, first, second)
+    assert asked == [wire.Want(tag=TAG, number=7, held=0b111, count=1)]
 
 
 def test_what_comes_after_a_want_completes_the_piece_and_ends_the_asking() -> None:

@@ -7,13 +7,13 @@ import pytest
 from swarm import wire
 from swarm.adverts import short
 from swarm.coding import code
-from swarm.events import PieceReady
+from swarm.events import PieceReady, Send, Urgency
 from swarm.merkle import tree
-from swarm.outgo import CATCH_UP_AGAIN_S, JOIN_PIECES_MAX, SOURCE_REPAIR_SAVED_S, SOURCE_REPAIR_SHARE
+from swarm.outgo import CATCH_UP_AGAIN_S, FIRST_PIECE_MORE, JOIN_PIECES_MAX, MUTE_S, SPARED_S
 from swarm.pieces import SealedPiece, signed_bytes
 from swarm.settings import NodeSettings
-from swarm.slots import GRACE_S, RECEIVER, RELAY
-from swarm.units import LinkId, PeerId, Stripe
+from swarm.slots import GRACE_S
+from swarm.units import Address, LinkId, PeerId, Stripe
 from tests.swarm.stage import (
     OWNER,
     STREAM,
@@ -28,6 +28,8 @@ from tests.swarm.stage import (
     piece,
     subscribe,
 )
+
+WEIGHTY = bytes(20_000)
 
 
 def numbers(blocks: list[bytes]) -> list[int]:
@@ -61,6 +63,42 @@ def want(number: int, *, held: int = 0, count: int = 4) -> wire.Want:
     return wire.Want(tag=TAG, number=number, held=held, count=count)
 
 
+RELAYS_IT = advert(offer(0), slots=32)
+
+
+def full(stage: Stage) -> list[LinkId]:
+    """Children that relay nothing, on all slots of the source's first stripe; what was said to them is gone."""
+    links = [stage.befriend(number) for number in range(1, 1 + stage.member.outgo.nursery.free(Stripe(0)))]
+    for link in links:
+        stage.say(link, subscribe(0))
+        stage.take_bytes(link)
+    assert stage.member.outgo.nursery.free(Stripe(0)) == 0
+    return links
+
+
+def weighty(stage: Stage, number: int) -> None:
+    """Publish a piece as heavy as the announced bitrate makes it."""
+    stage.node.publish(STREAM, 0, WEIGHTY, number=number, key=True, capture_us=0, duration_us=200_000, now=stage.now)
+    stage.drain()
+
+
+def all_repair(stage: Stage, number: int) -> int:
+    """Ask with ever new neighbours until one of them gets nothing; the bytes that were given."""
+    given = 0
+    for asker in range(200, 300):
+        link = stage.befriend(asker)
+        stage.take_bytes(link)
+        for _ in range(20):
+            stage.say(link, want(number, count=6))
+        said = stage.take_bytes(link)
+        blocks = [data for data in said if data[0] == wire.BLOCK]
+        given += sum(map(len, blocks))
+        if not blocks:
+            assert said == [wire.encode(wire.Sorry(tag=TAG, number=number))] * 20
+            return given
+    raise AssertionError("repair without end")
+
+
 # -- children
 
 
@@ -77,18 +115,18 @@ def test_a_relay_accepts_for_its_colours_only_and_names_who_is_above() -> None:
     stage, _, colour = relay()
     child = stage.befriend(2)
     stage.take_bytes(child)
-    stage.say(
-        child, subscribe(colour), subscribe((colour + 3) % 6 if len(stage.member.outgo.nursery.colours) < 2 else 63)
-    )
+    assert 5 not in stage.member.outgo.nursery.colours
+    stage.say(child, subscribe(colour), subscribe(5))
     accepted, rejected = answers(stage, child)
-    above = (short(PeerId(actor(1).key)), short(PeerId(actor(50).key)))
-    assert accepted == accept(colour, above)
+    ancestors = (short(PeerId(actor(1).key)), short(PeerId(actor(50).key)))
+    parent = wire.Contact(PeerId(actor(1).key), Address("10.9.0.1", 4000), colours=0b111111)
+    assert accepted == wire.Accept(tag=TAG, stripe=colour, ancestors=ancestors, above=(parent,))
     assert isinstance(rejected, wire.Reject)
 
 
 def test_who_is_above_me_cannot_be_my_child() -> None:
     stage, parent, colour = relay()
-    stage.say(parent, subscribe(colour, rank=RELAY))
+    stage.say(parent, subscribe(colour))
     assert [type(message) for message in answers(stage, parent)] == [wire.Reject]
 
 
@@ -125,17 +163,11 @@ def test_who_only_downloads_accepts_nobody() -> None:
 
 def test_a_displaced_child_is_told_who_takes_over_and_fed_for_a_while() -> None:
     stage = source()
-    capacity = stage.member.outgo.nursery.capacity(Stripe(0))
-    children = [stage.befriend(number) for number in range(1, 1 + capacity)]
-    for child in children:
-        stage.say(child, subscribe(0, rank=RECEIVER))
-    newcomer = stage.befriend(99)
-    for link in (*children, newcomer):
-        stage.take_bytes(link)
-    stage.say(newcomer, subscribe(0, rank=RELAY))
+    children = full(stage)
+    newcomer = stage.befriend(99, RELAYS_IT)
+    stage.say(newcomer, subscribe(0))
     assert answers(stage, newcomer) == [accept(0)]
-    told = [(child, message) for child in children for message in answers(stage, child)]
-    ((moved_child, moved),) = told
+    ((moved_child, moved),) = [(child, message) for child in children for message in answers(stage, child)]
     assert isinstance(moved, wire.Moved)
     assert [hint.key for hint in moved.hints] == [actor(99).key]
     stage.publish(7)
@@ -143,6 +175,62 @@ def test_a_displaced_child_is_told_who_takes_over_and_fed_for_a_while() -> None:
     stage.pass_time(GRACE_S + 0.2)
     stage.publish(8)
     assert stage.take_blocks(moved_child) == []
+
+
+def test_a_child_displaced_by_one_that_does_not_relay_it_is_not_sent_there() -> None:
+    stage = source()
+    children = full(stage)
+    newcomer = stage.befriend(99, advert(offer(3), slots=32))
+    stage.say(newcomer, subscribe(0))
+    assert answers(stage, newcomer) == [accept(0)]
+    (moved,) = [message for child in children for message in answers(stage, child)]
+    assert moved == wire.Moved(tag=TAG, stripe=Stripe(0), hints=())
+
+
+def test_the_word_of_one_who_was_found_to_give_nothing_drives_nobody_out() -> None:
+    stage = source()
+    children = full(stage)
+    newcomer = stage.befriend(99, RELAYS_IT)
+    stage.member.circle.standing.demote(PeerId(actor(99).key), stage.now + 60.0)
+    stage.say(newcomer, subscribe(0))
+    assert [type(message) for message in answers(stage, newcomer)] == [wire.Reject]
+    assert [message for child in children for message in answers(stage, child)] == []
+
+
+def test_a_child_that_begins_to_relay_is_not_driven_out_by_another_one() -> None:
+    stage = source()
+    children = full(stage)
+    for child in children:
+        stage.say(child, RELAYS_IT)
+    newcomer = stage.befriend(99, RELAYS_IT)
+    stage.say(newcomer, subscribe(0))
+    assert [type(message) for message in answers(stage, newcomer)] == [wire.Reject]
+
+
+def test_a_child_that_says_nothing_any_more_makes_room() -> None:
+    stage = source()
+    mute, alive = stage.befriend(1), stage.befriend(2)
+    stage.say(mute, subscribe(0))
+    stage.say(alive, subscribe(0))
+    stage.pass_time(MUTE_S / 2)
+    stage.say(alive, advert())
+    stage.pass_time(MUTE_S / 2 + 0.2)
+    assert list(stage.member.outgo.nursery.children(Stripe(0))) == [actor(2).key]
+
+
+def test_when_the_coding_changes_every_child_is_told_and_can_ask_anew() -> None:
+    stage = source()
+    child = stage.befriend(1)
+    stage.say(child, subscribe(0), subscribe(3))
+    stage.take_bytes(child)
+    stage.go_on_air(epoch=2)
+    assert answers(stage, child) == [], "another epoch alone changes nothing"
+    stage.go_on_air(epoch=3, k=5, n=8)
+    moved = [wire.Moved(tag=TAG, stripe=Stripe(stripe), hints=()) for stripe in (0, 3)]
+    assert answers(stage, child) == moved
+    assert stage.member.outgo.nursery.used == 0
+    stage.say(child, subscribe(7))
+    assert answers(stage, child) == [accept(7)]
 
 
 def test_a_child_that_has_enough_gets_no_more() -> None:
@@ -171,12 +259,21 @@ def test_each_stripe_goes_to_its_children_as_one_block_a_piece() -> None:
     first, second = stage.befriend(1), stage.befriend(2)
     stage.say(first, subscribe(0), subscribe(1))
     stage.say(second, subscribe(1))
-    stage.take_bytes(first), stage.take_bytes(second)
     stage.publish(7)
     to_first, to_second = stage.take_blocks(first), stage.take_blocks(second)
     assert [data[136] for data in to_first] == [0, 1]
     assert [data[136] for data in to_second] == [1]
     assert to_first[1] is to_second[0], "built once, forwarded as it is"
+
+
+def test_blocks_for_those_that_relay_go_before_those_for_the_others() -> None:
+    stage = source()
+    leaf, relaying = stage.befriend(1), stage.befriend(2, advert(offer(0), slots=32))
+    stage.say(leaf, subscribe(0))
+    stage.say(relaying, subscribe(0))
+    stage.node.publish(STREAM, 0, b"payload", number=7, key=True, capture_us=0, duration_us=200_000, now=stage.now)
+    sent = [(order.link, order.urgency) for order in stage.node.outputs() if isinstance(order, Send)]
+    assert sent == [(relaying, Urgency.TRUNK), (leaf, Urgency.STRIPE)]
 
 
 def test_a_block_is_forwarded_as_it_came_and_not_back() -> None:
@@ -262,6 +359,20 @@ def test_a_joiner_gets_no_more_than_so_many_pieces_though_the_key_frame_is_long_
     assert numbers(stage.take_blocks(child)) == list(range(80 - JOIN_PIECES_MAX, 81))
 
 
+@pytest.mark.parametrize(("since", "more"), [(0, FIRST_PIECE_MORE), (6, 0)])
+def test_a_newcomer_gets_some_blocks_more_of_its_first_piece(since: int, more: int) -> None:
+    stage, parent, colour = relay()
+    for number in (5, 6, 7, 8):
+        sealed = piece(number, key=number == 6)
+        stage.receive(parent, *(block(sealed, index) for index in range(4)))
+    child = stage.befriend(2)
+    stage.take_bytes(child)
+    stage.say(child, subscribe(colour, since=since))
+    blocks = stage.take_blocks(child)
+    assert numbers(blocks) == [6] * (1 + more) + [7, 8]
+    assert len(set(blocks)) == len(blocks)
+
+
 def test_a_child_that_moved_gets_what_it_lacks() -> None:
     stage = source()
     for number in range(1, 9):
@@ -337,13 +448,52 @@ def test_who_cannot_keep_up_gets_no_repair() -> None:
     assert answers(stage, child) == [wire.Sorry(tag=TAG, number=7)]
 
 
-def test_the_sources_repair_is_bounded_whoever_asks_how_often() -> None:
-    stage = source()
+def test_who_feeds_nobody_lends_nothing() -> None:
+    stage = source(NodeSettings(source_multiple=0.0))
     stage.publish(7)
-    given = 0
-    for number in range(1, 30):
-        asker = stage.befriend(number)
-        for _ in range(100):
-            stage.say(asker, want(7, count=6))
-        given += sum(map(len, stage.take_blocks(asker)))
-    assert 0 < given <= SOURCE_REPAIR_SAVED_S * SOURCE_REPAIR_SHARE * 800_000 / 8
+    asker = stage.befriend(1)
+    stage.take_bytes(asker)
+    stage.say(asker, want(7))
+    assert stage.take_bytes(asker) == [wire.encode(wire.Sorry(tag=TAG, number=7))]
+
+
+def test_the_sources_repair_is_bounded_whoever_asks_how_often() -> None:
+    stage = source(NodeSettings(source_multiple=1.0))
+    weighty(stage, 7)
+    assert 0 < all_repair(stage, 7) <= SPARED_S * 800_000 / 8
+    stage.pass_time(1.0)
+    assert 0 < all_repair(stage, 7) <= 1.1 * 800_000 / 8, "what a second has brought"
+
+
+def test_what_the_source_gives_its_children_it_does_not_give_for_repair() -> None:
+    given = []
+    for children in (0, 3):
+        stage = source(NodeSettings(source_multiple=1.0))
+        child = stage.befriend(1)
+        for stripe in range(children):
+            stage.say(child, subscribe(stripe))
+        assert stage.member.outgo.nursery.used == children
+        weighty(stage, 7)
+        given.append(all_repair(stage, 7))
+    idle, busy = given
+    assert 0 < busy < idle / 2
+
+
+def test_a_relays_repair_is_bounded_by_its_uplink() -> None:
+    stage, parent, _ = relay()
+    sealed = piece(7, payload=WEIGHTY)
+    stage.receive(parent, *(block(sealed, index) for index in range(4)))
+    slots, stripe_bps = stage.member.outgo.nursery.total, stage.member.circle.stripe_bps
+    assert 0 < all_repair(stage, 7) <= SPARED_S * slots * stripe_bps / 8
+
+
+def test_a_newcomer_at_the_source_is_caught_up_within_the_same_budget() -> None:
+    stage = source(NodeSettings(source_multiple=1.0))
+    weighty(stage, 7)
+    all_repair(stage, 7)
+    child = stage.befriend(1)
+    stage.take_bytes(child)
+    stage.say(child, subscribe(0))
+    assert stage.take_blocks(child) == []
+    weighty(stage, 8)
+    assert numbers(stage.take_blocks(child)) == [8], "its stripe comes all the same"

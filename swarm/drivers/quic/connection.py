@@ -164,6 +164,11 @@ class Connection:
         """Smoothed round-trip time; 0 while there is no sample."""
         return self._quic.core.smoothed_rtt or 0.0
 
+    @property
+    def probes(self) -> int:
+        """Probes sent in a row to which nothing was acknowledged."""
+        return self._core.pto_count if self._core is not None else 0
+
     def receive(self, data: bytes, segment_bytes: int, source: SocketAddress, now: float) -> None:
         """One datagram, or several of ``segment_bytes`` each (the last may be shorter) glued together."""
         core = self._core

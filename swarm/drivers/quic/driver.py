@@ -99,6 +99,9 @@ class QuicDriver(Generic[NodeT]):
     def link_down(self, link: LinkId, now: float) -> None:
         self._tell(None, lambda: self._node.link_down(link, now))
 
+    def link_silent(self, link: LinkId, now: float) -> None:
+        self._tell(link, lambda: self._node.link_silent(link, now))
+
     def dial_failed(self, address: Address, now: float) -> None:
         self._tell(None, lambda: self._node.dial_failed(address, now))
 

@@ -41,6 +41,9 @@ ROUND_S = 0.5
 ROUND_TURNS = 4
 """Every link is looked after once a round; a quarter of them at a time, so that the loop wakes once for many."""
 
+STALLED_S = 0.1
+"""Who wakes up so late has not read what came meanwhile, and cannot tell that nothing came."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -50,6 +53,8 @@ class EndpointOwner(Protocol):
     def link_up(self, link: LinkId, info: LinkInfo, now: float) -> None: ...
 
     def link_down(self, link: LinkId, now: float) -> None: ...
+
+    def link_silent(self, link: LinkId, now: float) -> None: ...
 
     def dial_failed(self, address: Address, now: float) -> None: ...
 
@@ -332,6 +337,8 @@ class Endpoint:
         self._settle(link, now)
         if link.connection.closed:
             self._down(link, now)
+        elif now - timer_s < STALLED_S and link.falls_silent(now):
+            self._owner.link_silent(link.id, now)
 
     def _look_round(self) -> None:
         """The next quarter of the links; goes on as long as there is any."""

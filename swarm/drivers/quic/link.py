@@ -13,6 +13,10 @@ from swarm.units import Address, LinkId, PeerId
 UNSENT_BYTES_MAX = 32 << 10
 """Unsent bytes per stream above which nothing more is written."""
 
+SILENT_S = 0.4
+SILENT_PROBES = 2
+"""Nothing was heard for so long, and so many probes in a row went unanswered: the other end may be dead."""
+
 BURST_ROUNDS_MAX = 16
 """Refills in one go before other links get their turn."""
 
@@ -45,6 +49,7 @@ class QuicLink:
         "queue",
         "received_bytes",
         "sent_bytes",
+        "silent",
         "touched",
         "up",
         "wake_s",
@@ -69,6 +74,7 @@ class QuicLink:
         self.up = False
         self.ending = False
         self.hung_up = False
+        self.silent = False
         self.touched = False
         self.ids: set[bytes] = set()
         self.heard_s = now
@@ -86,10 +92,18 @@ class QuicLink:
         self.connection.receive(data, segment_bytes, source, now)
         self.received_bytes += len(data)
         self.heard_s = now
+        self.silent = False
         messages: list[bytes] = []
         for channel, chunk in self.connection.take_data():
             messages += self._readers[channel].feed(chunk)
         return messages
+
+    def falls_silent(self, now: float) -> bool:
+        """Whether the other end has just proved deaf: probes too are unanswered (RFC 9002, 6.2). True once."""
+        if self.silent or not self.up or now - self.heard_s < SILENT_S or self.connection.probes < SILENT_PROBES:
+            return False
+        self.silent = True
+        return True
 
     @property
     def has_data(self) -> bool:

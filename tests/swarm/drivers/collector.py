@@ -16,6 +16,7 @@ class Collector:
     def __init__(self, answer: Callable[[bytes], bytes | None] = lambda _: None) -> None:
         self.up: dict[LinkId, LinkInfo] = {}
         self.down: list[LinkId] = []
+        self.silent: list[LinkId] = []
         self.failed: list[Address] = []
         self.messages: list[tuple[LinkId, bytes]] = []
         self.stats: dict[LinkId, LinkStats] = {}
@@ -33,6 +34,10 @@ class Collector:
 
     def link_down(self, link: LinkId, now: float) -> None:
         self.down.append(link)
+        self._told.set()
+
+    def link_silent(self, link: LinkId, now: float) -> None:
+        self.silent.append(link)
         self._told.set()
 
     def dial_failed(self, address: Address, now: float) -> None:

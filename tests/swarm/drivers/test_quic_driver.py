@@ -85,6 +85,23 @@ def test_a_peer_that_dies_without_a_word_is_noticed() -> None:
     asyncio.run(scene())
 
 
+def test_who_acknowledges_nothing_is_told_of_once_and_before_the_link_is_lost() -> None:
+    async def scene() -> None:
+        async with Peer(1) as ann, Peer(2) as bob:
+            await ann.connect(bob)
+            ann.say(b"are you there")
+            await bob.node.until(lambda: bob.node.messages)
+            assert not ann.node.silent
+            bob.driver._endpoint._port.close()
+            ann.say(b"and now")
+            await ann.node.until(lambda: ann.node.silent)
+            assert not ann.node.down
+            await ann.node.until(lambda: ann.node.down)
+            assert ann.node.silent == [ann.link]
+
+    asyncio.run(scene())
+
+
 def test_an_idle_link_stays_up_and_is_measured() -> None:
     async def scene() -> None:
         async with Peer(1) as ann, Peer(2) as bob:
