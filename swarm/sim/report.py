@@ -245,12 +245,12 @@ def _block_bytes(world: World, payload_bytes: float) -> float:
 
 
 def _source_multiple(stage: Stage) -> float:
-    """What the source sent since the overlay settled, as a multiple of what it published."""
+    """What the sources, one after the other, sent since the overlay settled, as a multiple of what they published."""
     world, then = stage.world, stage.settled
     assert then is not None
-    if world.source.name not in then.sent_bytes:
-        return nan
-    sent = world.source.sent_bytes - then.sent_bytes[world.source.name]
+    viewers = {host.name for host in world.viewers}
+    sources = [host for host in world.net.hosts if host.name not in viewers]
+    sent = sum(host.sent_bytes - then.sent_bytes.get(host.name, 0) for host in sources)
     return sent / max(1, world.payload_bytes - then.published_bytes)
 
 

@@ -9,7 +9,7 @@ from swarm.sim.trial import Trial
 
 KINDS = {
     "headers": "signed header, Merkle path and index of each needed block",
-    "unused": "the last block of a piece is longer than what it needs of it",
+    "unused": "padding of pieces, and blocks of those that never became whole",
     "spare": "blocks of the spare stripe that came when the piece was whole",
     "duplicates": "blocks that were here before",
     "control": "adverts, requests, introductions, addresses",
