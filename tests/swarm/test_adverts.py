@@ -2,7 +2,7 @@
 
 import pytest
 
-from swarm.adverts import CROWDING_S, DELAY_UNKNOWN_MS, chain, leads, relays_known, short
+from swarm.adverts import CROWDING_S, DELAY_UNKNOWN_MS, by_stripe, chain, leads, relays_known, short
 from swarm.peers import ADVERT_FRESH_S, Lead, Mate
 from swarm.units import PeerId, Stripe
 from swarm.wire import ANCESTORS_MAX
@@ -12,7 +12,8 @@ ME = key(99)
 
 
 def found(*mates: Mate, rank: int = 2, feeding: dict[PeerId, int] | None = None, now: float = 0.0) -> list[Lead]:
-    return leads(Stripe(0), mates, rank=rank, me=ME, feeding=feeding or {}, piece_s=0.2, now=now)
+    relays = by_stripe(mates, now).get(Stripe(0), [])
+    return leads(Stripe(0), relays, rank=rank, me=ME, feeding=feeding or {}, piece_s=0.2)
 
 
 def test_a_lead_is_scored_by_its_delay_half_the_round_trip_and_a_quarter_piece() -> None:
@@ -48,6 +49,16 @@ def test_without_a_free_slot_only_a_better_rank_gets_a_place() -> None:
     full = mate(1, advert(offer(free=0, lowest_rank=4)))
     assert found(full, rank=4) == []
     assert found(full, rank=3)
+
+
+def test_a_lead_tells_whether_another_child_would_have_to_make_way() -> None:
+    vacant, full = mate(1, advert(offer(free=1))), mate(2, advert(offer(free=0, lowest_rank=9)))
+    assert [lead.vacant for lead in found(vacant, full)] == [True, False]
+
+
+def test_relays_are_found_by_stripe() -> None:
+    both, one = mate(1, advert(offer(0), offer(2))), mate(2, advert(offer(2)))
+    assert by_stripe([both, one], 0.0) == {Stripe(0): [both], Stripe(2): [both, one]}
 
 
 def test_who_feeds_me_already_scores_worse_and_the_source_does_not() -> None:

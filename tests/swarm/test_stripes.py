@@ -6,7 +6,8 @@ import pytest
 
 from swarm.peers import Lead
 from swarm.stripes import ANSWER_S, BLUR, MUTE_REST_S, REST_S, Feed, overdue_s
-from swarm.units import Stripe
+from swarm.units import Address, Stripe
+from swarm.wire import Contact
 from tests.swarm.neighbours import key
 
 NEAR, FAR = Lead(key(1), 0.1), Lead(key(2), 0.1 * (1 + BLUR) / (1 - BLUR) + 0.01)
@@ -32,8 +33,8 @@ def test_rests_double_up_to_a_bound() -> None:
 def test_acceptance_ends_the_doubling() -> None:
     one = feed()
     one.refuse(key(1), 0.0)
-    one.ask(key(1), 3.0)
-    one.accept(key(1), (), 3.1)
+    one.ask(key(1), 3.0, rtt_s=0.05)
+    one.accept(key(1), (), (), 3.1)
     one.refuse(key(1), 9.0)
     assert rest_s(one, 9.0) == pytest.approx(REST_S[0])
 
@@ -55,7 +56,7 @@ def test_rests_long_over_are_forgotten() -> None:
 
 def test_a_refusal_ends_the_question_to_that_one_only() -> None:
     one = feed()
-    one.ask(key(1), 0.0)
+    one.ask(key(1), 0.0, rtt_s=0.05)
     one.refuse(key(2), 0.0)
     assert one.asked == key(1)
     one.refuse(key(1), 0.0)
@@ -75,7 +76,7 @@ def test_among_equals_the_seed_decides_and_always_alike() -> None:
 
 def test_the_parent_and_who_rests_are_never_chosen() -> None:
     one = feed()
-    one.accept(key(1), (), 0.0)
+    one.accept(key(1), (), (), 0.0)
     one.refuse(key(2), 0.0)
     assert one.choose([NEAR, FAR], Random(1), 1.0) is None
     assert one.choose([NEAR, FAR], Random(1), REST_S[0]) == FAR
@@ -92,24 +93,41 @@ def test_nobody_is_chosen_among_none() -> None:
     assert feed().choose([], Random(1), 0.0) is None
 
 
-def test_an_answer_is_late_after_a_second() -> None:
+@pytest.mark.parametrize(("rtt_s", "patience_s"), [(0.01, ANSWER_S[0]), (0.1, 0.4), (3.0, ANSWER_S[1])])
+def test_an_answer_is_late_after_four_round_trips_within_bounds(rtt_s: float, patience_s: float) -> None:
     one = feed()
     assert one.late_answer(9.0) is None
-    one.ask(key(1), 0.0)
-    assert one.late_answer(ANSWER_S) is None
-    assert one.late_answer(ANSWER_S + 0.01) == key(1)
+    one.ask(key(1), 0.0, rtt_s=rtt_s)
+    assert one.late_answer(patience_s - 0.001) is None
+    assert one.late_answer(patience_s + 0.01) == key(1)
+
+
+def test_hunger_begins_without_a_parent_and_ends_with_one() -> None:
+    one = feed()
+    one.hunger(1.0)
+    one.hunger(2.0)
+    assert one.hungry_since_s == 1.0
+    one.accept(key(1), (), (), 3.0)
+    one.hunger(3.0)
+    assert one.hungry_since_s is None
+
+
+def test_an_acceptance_names_who_is_above_the_parent() -> None:
+    one, above = feed(), Contact(key(9), Address("10.0.0.9", 4000))
+    one.accept(key(1), (b"abcd",), (above,), 0.0)
+    assert (one.above, one.ancestors) == ((above,), (b"abcd",))
 
 
 def test_only_an_acceptance_that_answers_is_taken() -> None:
     one = feed()
     assert not one.may_accept(key(1))
-    one.ask(key(1), 0.0)
+    one.ask(key(1), 0.0, rtt_s=0.05)
     assert one.may_accept(key(1))
     assert not one.may_accept(key(2))
     one.asked, one.late = None, key(1)
     assert one.may_accept(key(1))
-    one.ask(key(2), 2.0)
-    one.accept(key(2), (), 2.1)
+    one.ask(key(2), 2.0, rtt_s=0.05)
+    one.accept(key(2), (), (), 2.1)
     assert not one.may_accept(key(1))
 
 
@@ -125,7 +143,7 @@ def test_the_delay_is_smoothed_and_forgotten_with_the_parent() -> None:
 
 def test_a_parent_is_overdue_since_others_have_what_it_should_have_sent() -> None:
     one = feed()
-    one.accept(key(1), (), 4.0)
+    one.accept(key(1), (), (), 4.0)
     assert overdue_s(one, None, 9.0) == 0.0
     assert overdue_s(one, 6.0, 9.0) == 3.0
     assert overdue_s(one, 1.0, 9.0) == 5.0, "not since before it was a parent"
@@ -133,7 +151,7 @@ def test_a_parent_is_overdue_since_others_have_what_it_should_have_sent() -> Non
 
 def test_a_new_epoch_makes_nobody_overdue_or_mute() -> None:
     one = feed()
-    one.accept(key(1), (), 4.0)
+    one.accept(key(1), (), (), 4.0)
     one.arrived(500, 0.1)
     one.renew(9.0)
     assert (one.parent, one.last_number, one.fed_since_s) == (key(1), 0, 9.0)
