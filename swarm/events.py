@@ -39,7 +39,7 @@ class LinkInfo:
 class LinkStats:
     """A link as the driver sees it: seconds and bytes, counted since the link came up.
 
-    ``rtt_min_s`` is the smallest round trip that the link has shown; 0 while it is unknown.
+    ``excess_s`` is how far the smallest round trip of late is above the smallest that the link has ever shown.
     """
 
     rtt_s: float
@@ -47,7 +47,7 @@ class LinkStats:
     sent_bytes: int
     received_bytes: int
     dropped_bytes: int
-    rtt_min_s: float = 0.0
+    excess_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ from swarm.intake import STARVED_S, Intake
 from swarm.outgo import Outgo
 from swarm.peers import Mate
 from swarm.repair import Repairs
-from swarm.units import PeerId
+from swarm.units import PeerId, Stripe
 from swarm.window import Entry, Verdict
 
 ASKED_AT_ONCE = 2
@@ -34,24 +34,28 @@ class Gathering:
         self.surplus = 0
         self.delay_s: float | None = None
 
-    def receive(self, mate: Mate, data: bytes, now: float) -> None:
-        """A block message. Raises RemoteError when it does not hold."""
+    def receive(self, mate: Mate, data: bytes, now: float) -> Stripe | None:
+        """A block message, and the stripe that it belongs to, None when it comes too late.
+
+        Raises RemoteError when it does not hold.
+        """
         mate.bytes_in += len(data)
         mate.heard(now)
         verdict, entry, index = self._circle.window.admit(data, now)
         if entry is None:
             self._report_equivocations()
-            return
+            return None
         self._intake.arrived(mate, entry, index, now)
         if verdict is Verdict.DUPLICATE:
             self.duplicates += 1
-            return
+            return Stripe(index)
         self.blocks += 1
         self.surplus += verdict is Verdict.NEW and entry.payload is not None
         self._intake.last_block_s = now
         self._outgo.forward(entry, index, mate.peer.key, now)
         if verdict is Verdict.COMPLETED:
             self._completed(entry, now)
+        return Stripe(index)
 
     def sorry(self, mate: Mate, number: int, now: float) -> None:
         """The neighbour asked for a piece does not have it."""

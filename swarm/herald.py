@@ -6,10 +6,14 @@ from swarm.events import Urgency
 from swarm.intake import Intake
 from swarm.outgo import Outgo
 from swarm.peers import Mate
-from swarm.units import Stripe
+from swarm.units import PeerId, Stripe
 
-ADVERT_EVERY_S = (1.0, 3.0)
+ADVERT_EVERY_S = (2.0, 5.0)
 """To those whom I feed or who feed me, and to the others."""
+
+RIDE_S = 1.0
+"""An advert that is due waits so long for a block to or from the same neighbour: together they cost hardly more than
+the block alone, while a packet of its own costs both ends a wake-up, and its acknowledgement two more."""
 
 ADVERT_SOON_S = (0.25, 1.5)
 """A change that matters is told at once, but not more often than this, to the former and to the latter."""
@@ -32,39 +36,67 @@ class Herald:
         self._since_s = now
         self._due_s = [now, now]
         self._last_s = [float("-inf"), float("-inf")]
+        self._changed = True
         self._exchange_s = now + EXCHANGE_EVERY_S
         self._announced: tuple[object, ...] = ()
+        self._riding: set[PeerId] = set()
+        self._ride_until_s = now
+        self._lag_s: float | None = None
 
     def soon(self, now: float) -> None:
         """Something changed that others decide by."""
+        self._changed = True
         for circle, pause_s in enumerate(ADVERT_SOON_S):
             self._due_s[circle] = min(self._due_s[circle], max(now, self._last_s[circle] + pause_s))
 
     def tick(self, lag_s: float | None, now: float) -> None:
         """Advertise when it is time, or when the offers have changed; ``lag_s``: see ``tell``."""
+        self._lag_s = lag_s
         offers = self._offers()
         gist = tuple((o.stripe, o.free > 0, o.lowest_rank, o.ancestors) for o in offers)
         if gist != self._announced:
             self._announced = gist
             self.soon(now)
         due = [now >= due_s for due_s in self._due_s]
+        if self._riding and now >= self._ride_until_s:
+            self._advertise(self._riding, offers, now)
         if any(due):
-            self._advertise(due, offers, lag_s, now)
+            self._proclaim(due, offers, now)
         if now >= self._exchange_s:
             self._exchange_s = now + EXCHANGE_EVERY_S
             for mate in self._circle.mates.values():
                 self._name_some(mate, EXCHANGE_PEERS[1])
 
-    def _advertise(self, due: list[bool], offers: tuple[wire.Offer, ...], lag_s: float | None, now: float) -> None:
-        """Send one advert to those for whom it is time: the near, with whom blocks are exchanged, and the far."""
+    def _proclaim(self, due: list[bool], offers: tuple[wire.Offer, ...], now: float) -> None:
+        """It is time for the near, with whom blocks are exchanged, or for the far; the near without news can wait."""
         for circle, is_due in enumerate(due):
             if is_due:
                 self._last_s[circle], self._due_s[circle] = now, now + ADVERT_EVERY_S[circle]
-        data = wire.encode(self._advert(offers, lag_s, now))
         near = self._intake.parents() | self._outgo.nursery.everybody()
-        for key, mate in self._circle.mates.items():
-            if due[key not in near]:
-                self._circle.pass_on(mate, data, Urgency.CONTROL, None)
+        addressed = {key for key in self._circle.mates if due[key not in near]}
+        if self._changed:
+            self._changed = not due[0]
+        else:
+            self._riding, self._ride_until_s = addressed & near, now + RIDE_S
+            addressed -= near
+        self._advertise(addressed, offers, now)
+
+    def _advertise(self, keys: set[PeerId], offers: tuple[wire.Offer, ...], now: float) -> None:
+        """Send one and the same advert to many."""
+        circle = self._circle
+        chosen = [mate for key, mate in circle.mates.items() if key in keys]
+        if chosen:
+            data = wire.encode(self._advert(offers, self._lag_s, now))
+            for mate in chosen:
+                circle.pass_on(mate, data, Urgency.CONTROL, None)
+        self._riding -= keys
+
+    def ride(self, sender: PeerId | None, stripe: Stripe, now: float) -> None:
+        """A block came from ``sender``, if not made here, and went to the children of its stripe."""
+        if self._riding:
+            along = self._riding & {sender, *self._outgo.nursery.children(stripe)}
+            if along:
+                self._advertise(along, self._offers(), now)
 
     def tell(self, mate: Mate, lag_s: float | None, now: float) -> None:
         """Advertise to one; ``lag_s`` is how long after the capture pieces are whole here."""

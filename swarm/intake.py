@@ -25,7 +25,7 @@ HOPELESS_S = 3.0
 
 CATCH_UP_PIECES = 8
 SUSPECT_OVERDUE_S = 0.15
-SUSPECT_SILENT_S = (1.6, 4.5)
+SUSPECT_SILENT_S = (4.0, 7.0)
 """Who is overdue with a stripe, or, as a parent or as none, has not even advertised for so long, may be dead."""
 
 

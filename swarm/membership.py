@@ -110,6 +110,7 @@ class Membership:
         self._gathering.made(payload)
         for index in range(circle.n):
             self.outgo.forward(entry, index, None, now)
+            self._herald.ride(None, Stripe(index), now)
 
     def leave(self, now: float) -> None:
         """Say good-bye; children get my parents as hints. When the source leaves, its broadcast has ended."""
@@ -207,7 +208,9 @@ class Membership:
         """A block message. Raises RemoteError when it does not hold."""
         mate = self.circle.mates.get(peer.key)
         if mate is not None:
-            self._gathering.receive(mate, data, now)
+            stripe = self._gathering.receive(mate, data, now)
+            if stripe is not None:
+                self._herald.ride(peer.key, stripe, now)
 
     # -- time
 

@@ -224,9 +224,8 @@ class Node:
         if stats.rtt_s > 0:
             peer.rtt_s = stats.rtt_s
         sent, dropped = stats.sent_bytes - peer.sent_bytes, stats.dropped_bytes - peer.dropped_bytes
-        excess_s = stats.rtt_s - stats.rtt_min_s if stats.rtt_min_s > 0 else 0.0
         self._uplink.measure(now)
-        self._uplink.note(sent, dropped, stats.queued_bytes, excess_s=excess_s, now=now)
+        self._uplink.note(sent, dropped, stats.queued_bytes, excess_s=stats.excess_s, now=now)
         peer.queued_bytes, peer.sent_bytes, peer.dropped_bytes = (
             stats.queued_bytes,
             stats.sent_bytes,

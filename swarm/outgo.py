@@ -12,8 +12,8 @@ from swarm.slots import Child, Nursery
 from swarm.units import PeerId, Stripe
 from swarm.window import Entry
 
-MUTE_S = 2.2
-"""A child that has missed two adverts is taken for dead: its places are needed by those that it fed."""
+MUTE_S = 4.5
+"""A child that has not said a word for longer than adverts may take is taken for dead: others need its places."""
 
 STRIPE_WAIT_S = 0.3
 """A stripe's block that waited longer in the queue is dropped: its piece is rebuilt without it by then."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from swarm.units import Address, LinkId, PeerId, Stripe
 from swarm.wire import Advert, Contact, Offer
 
-ADVERT_FRESH_S = 7.0
+ADVERT_FRESH_S = 11.0
 """An advert older than this steers nothing: two missed ones."""
 
 RTT_GUESS_S = 0.05

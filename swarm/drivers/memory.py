@@ -359,7 +359,6 @@ class MemoryNet:
         for link, end in list(host.ends.items()):
             stats = LinkStats(
                 rtt_s=2 * end.way_s,
-                rtt_min_s=2 * end.way_s,
                 queued_bytes=end.queued_bytes,
                 sent_bytes=end.sent_bytes,
                 received_bytes=end.received_bytes,

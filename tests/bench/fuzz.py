@@ -155,7 +155,7 @@ class Fuzzer:
             return
         figures = [rng.choice((0, 1, 1 << 20, 1 << 40)) for _ in range(4)]
         stats = LinkStats(
-            rtt_s=rng.choice((0.0, 0.02, 5.0)), rtt_min_s=rng.choice((0.0, 0.02)), queued_bytes=figures[0],
+            rtt_s=rng.choice((0.0, 0.02, 5.0)), excess_s=rng.choice((0.0, 5.0)), queued_bytes=figures[0],
             sent_bytes=figures[1], received_bytes=figures[2], dropped_bytes=figures[3],
         )  # fmt: skip
         self.node.link_measured(link.number, stats, self.now)

@@ -105,6 +105,7 @@ class Connection:
         "finished",
         "ids",
         "retired",
+        "rtt_low_s",
         "rtt_min_s",
     )
 
@@ -122,6 +123,8 @@ class Connection:
         """Nothing more will be sent, not even to answer what arrives late (RFC 9000 section 10.2)."""
         self.rtt_min_s = 0.0
         """The smallest round trip so far; 0 while there is no sample."""
+        self.rtt_low_s = 0.0
+        """The smallest one since ``take_excess_s``; 0 while there is none."""
         self.ids: list[bytes] = [first_id, quic.host_cid]
         """New connection ids under which datagrams for this connection arrive; whoever routes takes them."""
         self.retired: list[bytes] = []
@@ -164,6 +167,14 @@ class Connection:
         """Smoothed round-trip time; 0 while there is no sample."""
         return self._quic.core.smoothed_rtt or 0.0
 
+    def take_excess_s(self) -> float:
+        """How far the smallest round trip since the last call is above the smallest of all, 0 when unknown.
+
+        One late answer tells of a busy machine, all of them of a full line (RFC 6817 section 3.4.2, the filter).
+        """
+        low_s, self.rtt_low_s = self.rtt_low_s, 0.0
+        return max(0.0, low_s - self.rtt_min_s)
+
     @property
     def probes(self) -> int:
         """Probes sent in a row to which nothing was acknowledged."""
@@ -189,8 +200,9 @@ class Connection:
                     self._quic.take(event)
                     self._take_events()
             rtt_s = core.latest_rtt
-            if rtt_s and not 0 < self.rtt_min_s <= rtt_s:
-                self.rtt_min_s = rtt_s
+            if rtt_s and not 0 < self.rtt_low_s <= rtt_s:
+                self.rtt_low_s = rtt_s
+                self.rtt_min_s = min(self.rtt_min_s or rtt_s, rtt_s)
         except _FAULTS as error:
             raise _fault(error) from error
 

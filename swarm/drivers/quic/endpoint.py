@@ -38,8 +38,7 @@ PING_AFTER_S = 3.3
 """A link that was silent for so long is asked for a sign of life; neighbours that advertise are not."""
 
 ROUND_S = 0.5
-ROUND_TURNS = 4
-"""Every link is looked after once a round; a quarter of them at a time, so that the loop wakes once for many."""
+"""So often every link is looked after, all at once, so that the loop wakes once for many."""
 
 STALLED_S = 0.1
 """Who wakes up so late has not read what came meanwhile, and cannot tell that nothing came."""
@@ -82,7 +81,7 @@ class Endpoint:
         self._timer: asyncio.TimerHandle | None = None
         self._timer_s = NEVER
         self._round: asyncio.TimerHandle | None = None
-        self._turn = 0
+        self._round_s = NEVER
         self._all_sent: asyncio.Event | None = None
 
     @property
@@ -341,17 +340,15 @@ class Endpoint:
             self._owner.link_silent(link.id, now)
 
     def _look_round(self) -> None:
-        """The next quarter of the links; goes on as long as there is any."""
+        """Look after all links; goes on as long as there is any. Who comes late measures only its own lateness."""
         self._round = None
         now = self._loop.time()
-        self._turn = (self._turn + 1) % ROUND_TURNS
+        on_time = now - self._round_s < STALLED_S
         measured: dict[LinkId, LinkStats] = {}
         for link in list(self._table.live.values()):
-            if link.id % ROUND_TURNS != self._turn and not link.ending:
-                continue
             try:
                 self._look_after(link, now)
-                if link.up and not link.ending and link.has_news(now):
+                if on_time and link.up and not link.ending and link.has_news(now):
                     measured[link.id] = link.stats(now)
             except ConnectionFault as fault:
                 self._fail(link, str(fault), now)
@@ -372,7 +369,8 @@ class Endpoint:
 
     def _keep_looking(self) -> None:
         if self._round is None and self._table.live:
-            self._round = self._loop.call_later(ROUND_S / ROUND_TURNS, self._look_round)
+            self._round_s = self._loop.time() + ROUND_S
+            self._round = self._loop.call_at(self._round_s, self._look_round)
 
     def _touch(self, link: QuicLink) -> None:
         if not link.touched and not self._closed:

@@ -178,7 +178,7 @@ class QuicLink:
             sent_bytes=self.sent_bytes,
             received_bytes=self.received_bytes,
             dropped_bytes=self.queue.dropped_bytes,
-            rtt_min_s=self.connection.rtt_min_s,
+            excess_s=self.connection.take_excess_s(),
         )
 
     def _write(
