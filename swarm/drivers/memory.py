@@ -26,9 +26,6 @@ DEAD_AFTER_S = 3.0
 SILENT_AFTER_S = 0.4
 """Nothing of what was sent is acknowledged: the sender's transport says so after some round trips and so much."""
 
-SILENT_AFTER_S = 0.4
-"""Nothing of what was sent is acknowledged: the sender's transport says so after some round trips and so much."""
-
 DIAL_FAILS_AFTER_S = 3.0
 CLOSE_LOOK_S = 0.001
 NEWS_MAX = 1_000_000
