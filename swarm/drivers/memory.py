@@ -56,7 +56,11 @@ class _End:
 
 @dataclass(slots=True, repr=False, eq=False)
 class Host:
-    """A node, its line, and what it has told its application: ``news`` with the time of each."""
+    """A node, its line, and what it has told its application: ``news`` with the time of each.
+
+    What waits in ``queue`` goes on the line when something asks: ``least_way_s``, the shortest of its ways, after the
+    line is ``free_s`` at the latest, because nothing of it can arrive anywhere sooner.
+    """
 
     name: str
     identity: Identity
@@ -75,6 +79,7 @@ class Host:
     queue: list[tuple[int, int, Send]] = field(default_factory=list)
     queued_bytes: int = 0
     free_s: float = 0.0
+    least_way_s: float = inf
     down_free_s: float = 0.0
     waking: bool = False
     timer_s: float | None = None
@@ -132,6 +137,7 @@ class MemoryNet:
 
     def kill(self, host: Host) -> None:
         """End a host without a word: the others notice only by silence."""
+        self._transmit(host)
         host.alive = False
         for end in host.ends.values():
             self._schedule(self.now + DEAD_AFTER_S, self._lost, end.peer, end.peer_link)
@@ -219,6 +225,8 @@ class MemoryNet:
         binding = near.to_bytes(16, "big")
         one, two = dialler.line, acceptor.line
         way = (one.delay_s + two.delay_s, one.jitter_s + two.jitter_s, one.loss + two.loss)
+        for host in (dialler, acceptor):
+            host.least_way_s = min(host.least_way_s, way[0])
         dialler.ends[near] = _End(dialler, near, acceptor, far, *way)
         acceptor.ends[far] = _End(acceptor, far, dialler, near, *way)
         key = PeerId(acceptor.identity.key)
@@ -229,6 +237,7 @@ class MemoryNet:
 
     def _close(self, host: Host, link: LinkId) -> None:
         """Hang up once all that was said has left and arrived; the other end learns it then."""
+        self._transmit(host)
         end = host.ends.get(link)
         if end is None:
             return
@@ -240,10 +249,12 @@ class MemoryNet:
         self._schedule(arrival_s, self._unlink, host, link, end)
 
     def _unlink(self, host: Host, link: LinkId, end: _End) -> None:
+        self._transmit(host)
         host.ends.pop(link, None)
         self._lost(end.peer, end.peer_link)
 
     def _lost(self, host: Host, link: LinkId) -> None:
+        self._transmit(host)
         if host.ends.pop(link, None) is not None and host.alive:
             host.node.link_down(link, self.now)
             self._drain(host)
@@ -259,27 +270,29 @@ class MemoryNet:
             if tempered is None:
                 return
             send = tempered
-        if host.free_s <= self.now and not host.queue:
-            self._put_on_line(host, end, send)
+        if host.queue:
+            self._transmit(host)
+        if host.free_s <= self.now:
+            self._put_on_line(host, end, send, self.now)
             return
         size = len(send.data)
         end.queued_bytes += size
         host.queued_bytes += size
         self._made += 1
         heappush(host.queue, (send.urgency, self._made, send))
-        self._wake_when_free(host)
-
-    def _wake_when_free(self, host: Host) -> None:
         if not host.waking:
             host.waking = True
-            self._schedule(host.free_s, self._transmit, host)
+            self._schedule(host.free_s + host.least_way_s, self._wake, host)
+
+    def _wake(self, host: Host) -> None:
+        self._transmit(host)
+        host.waking = bool(host.queue) and host.alive
+        if host.waking:
+            self._schedule(host.free_s + host.least_way_s, self._wake, host)
 
     def _transmit(self, host: Host) -> None:
-        host.waking = False
-        while host.queue and host.alive:
-            if host.free_s > self.now:
-                self._wake_when_free(host)
-                return
+        """Put on the line what has begun to leave by now, one message after the other."""
+        while host.queue and host.free_s <= self.now and host.alive:
             send = heappop(host.queue)[2]
             size = len(send.data)
             host.queued_bytes -= size
@@ -287,22 +300,22 @@ class MemoryNet:
             if end is None:
                 continue
             end.queued_bytes -= size
-            if send.expires_s is not None and send.expires_s < self.now:
+            if send.expires_s is not None and send.expires_s < host.free_s:
                 end.dropped_bytes += size
                 continue
-            self._put_on_line(host, end, send)
+            self._put_on_line(host, end, send, host.free_s)
 
-    def _put_on_line(self, host: Host, end: _End, send: Send) -> None:
+    def _put_on_line(self, host: Host, end: _End, send: Send, now: float) -> None:
         data = send.data
         size = len(data) + HEADER_BYTES
         way_s = end.way_s + host.rng.random() * end.jitter_s
         if end.loss and (count := resends(end.loss, size, host.rng)):
             way_s += count * (2 * end.way_s + RESEND_S)
             size += count * PACKET_BYTES
-        gone_s = host.free_s = self._leaves_at(host) + size * 8 / host.line.uplink_bps
+        gone_s = host.free_s = self._leaves_at(host, now) + size * 8 / host.line.uplink_bps
         pacer = host.node.pacer
         if pacer.rate_bps:
-            pacer.spent(size, self.now)
+            pacer.spent(size, now)
             host.free_s = max(gone_s, pacer.ready_s(gone_s))
         host.sent_bytes += size
         host.sent_by_class[send.urgency] += size
@@ -315,8 +328,8 @@ class MemoryNet:
         if host.line.duplicate and host.rng.random() < host.line.duplicate:
             self._schedule(arrival_s + way_s, self._arrive, end.peer, end.peer_link, data)
 
-    def _leaves_at(self, host: Host) -> float:
-        return host.weather.clear_at(self.now) if host.line.outage_every_s else self.now
+    def _leaves_at(self, host: Host, now: float) -> float:
+        return host.weather.clear_at(now) if host.line.outage_every_s else now
 
     def _comes_at(self, end: _End, at_s: float, size: int) -> float:
         """When a message that reaches the other's line at ``at_s`` is through it."""
@@ -353,6 +366,7 @@ class MemoryNet:
     def _measure(self, host: Host) -> None:
         if not host.alive:
             return
+        self._transmit(host)
         for link, end in list(host.ends.items()):
             stats = LinkStats(
                 rtt_s=2 * end.way_s,
