@@ -51,6 +51,7 @@ class Outgo:
         self._intake = intake
         self._budget_bytes = 0.0
         self._budget_at_s = 0.0
+        self._next_mute_s = -inf
         self.nursery = Nursery(even=circle.is_source)
 
     def resize(self, share: float) -> None:
@@ -68,12 +69,20 @@ class Outgo:
     def tick(self, now: float) -> None:
         """Let children go whose grace is over or who are mute, and tell those to move for whom there is no room."""
         self.nursery.expire(now)
+        if now > self._next_mute_s:
+            self._let_mute_go(now)
+        for child in self.nursery.send_away_surplus(now):
+            self._tell_to_move(child, ())
+
+    def _let_mute_go(self, now: float) -> None:
+        heard_s = now
         for key in self.nursery.everybody():
             mate = self._circle.mates.get(key)
             if mate is None or now - mate.heard_at_s > MUTE_S:
                 self.nursery.remove_everywhere(key)
-        for child in self.nursery.send_away_surplus(now):
-            self._tell_to_move(child, ())
+            else:
+                heard_s = min(heard_s, mate.heard_at_s)
+        self._next_mute_s = heard_s + MUTE_S
 
     def start_over(self) -> None:
         """The stripes are laid anew: every child has to look for a parent on the new ones."""

@@ -8,6 +8,7 @@ the latter the spare after the needed.
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from math import inf
 
 from swarm.peers import Mate
 from swarm.units import PeerId, Stripe
@@ -63,16 +64,29 @@ def rank(mate: Mate, stripe: Stripe, *, spare: bool, demoted: bool = False) -> i
 
 
 @dataclass(slots=True)
+class _Crowding:
+    """The children that share slots: those that stay, the one of them that has to go first, those on their way out."""
+
+    staying: int
+    moving: int
+    worst: Child | None
+
+
+@dataclass(slots=True)
 class Nursery:
     """The children by stripe, those of better rank first.
 
     ``colours`` are the stripes offered, ``total`` the slots over all of them; ``even`` gives each its own part.
+    What is asked at every tick is counted anew only when the children have changed.
     """
 
     total: int = 0
     colours: tuple[Stripe, ...] = ()
     even: bool = False
     _children: dict[Stripe, dict[PeerId, Child]] = field(default_factory=dict)
+    _crowdings: dict[Stripe | None, _Crowding] = field(default_factory=dict)
+    _everybody: frozenset[PeerId] | None = None
+    _next_leaves_s: float = inf
 
     def children(self, stripe: Stripe) -> Iterable[PeerId]:
         return self._children.get(stripe, {}).keys()
@@ -88,9 +102,11 @@ class Nursery:
         """Whether a stripe has children."""
         return bool(self._children.get(stripe))
 
-    def everybody(self) -> set[PeerId]:
+    def everybody(self) -> frozenset[PeerId]:
         """All children, of whatever stripe."""
-        return {key for brood in self._children.values() for key in brood}
+        if self._everybody is None:
+            self._everybody = frozenset(key for brood in self._children.values() for key in brood)
+        return self._everybody
 
     @property
     def used(self) -> int:
@@ -98,7 +114,7 @@ class Nursery:
 
     def free(self, stripe: Stripe) -> int:
         """Slots that a new child of a stripe could have."""
-        return max(0, self._capacity(stripe) - len(self._staying(stripe)))
+        return max(0, self._capacity(stripe) - self._crowding(stripe).staying)
 
     def lowest_rank(self, stripe: Stripe) -> int:
         """The rank that a newcomer has to beat, 0 when no child may be moved now."""
@@ -119,12 +135,14 @@ class Nursery:
         worst = self._worst(stripe)
         if worst is None or self.lowest_rank(stripe) <= rank:
             return Admission(accepted=False)
-        worst.leaves_at_s = now + GRACE_S
+        self._move(worst, now)
         self._take_in(Child(stripe, key, rank, spare, now))
         return Admission(accepted=True, displaced=worst)
 
     def judge(self, mate: Mate, *, demoted: bool = False) -> None:
         """What a mate advertises now decides about its places."""
+        if mate.peer.key not in self.everybody():
+            return
         for stripe in self.stripes_of(mate.peer.key):
             child = self._children[stripe][mate.peer.key]
             claim = rank(mate, stripe, spare=child.spare, demoted=demoted)
@@ -134,39 +152,61 @@ class Nursery:
 
     def remove(self, stripe: Stripe, key: PeerId) -> None:
         self._children.get(stripe, {}).pop(key, None)
+        self._changed()
 
     def remove_everywhere(self, key: PeerId) -> None:
-        for brood in self._children.values():
-            brood.pop(key, None)
+        for stripe in self.stripes_of(key):
+            self.remove(stripe, key)
 
     def send_away_surplus(self, now: float) -> list[Child]:
         """Children beyond the slots, worst first, that have to be told to move; each is named once."""
-        told = []
-        for stripe in list(self._children) if self.even else [None]:
-            staying = self._staying(stripe)
-            surplus = len(staying) - self._capacity(stripe)
-            for child in sorted(staying, key=_by_claim, reverse=True)[: max(0, surplus)]:
-                child.leaves_at_s = now + GRACE_S
-                told.append(child)
+        told: list[Child] = []
+        for stripe in self._children if self.even else [None]:
+            surplus = self._crowding(stripe).staying - self._capacity(stripe)
+            if surplus > 0:
+                told += sorted(self._staying(stripe), key=_by_claim, reverse=True)[:surplus]
+        for child in told:
+            self._move(child, now)
         return told
 
     def expire(self, now: float) -> None:
         """Let go of children whose grace is over."""
-        for brood in self._children.values():
-            for child in [c for c in brood.values() if c.leaves_at_s is not None and c.leaves_at_s <= now]:
-                del brood[child.key]
+        if now < self._next_leaves_s:
+            return
+        leavers = [
+            (child.leaves_at_s, child)
+            for brood in self._children.values()
+            for child in brood.values()
+            if child.leaves_at_s is not None
+        ]
+        for leaves_at_s, child in leavers:
+            if leaves_at_s <= now:
+                self.remove(child.stripe, child.key)
+        self._next_leaves_s = min((at for at, _ in leavers if at > now), default=inf)
 
     def clear(self) -> list[Child]:
         """Let go of all children; those that have not been told to move yet are given back."""
         told = self._staying(None)
         self._children.clear()
+        self._changed()
         return told
+
+    def _changed(self) -> None:
+        self._everybody = None
+        self._crowdings.clear()
+
+    def _move(self, child: Child, now: float) -> None:
+        """Let a child stay no longer than the grace."""
+        child.leaves_at_s = now + GRACE_S
+        self._next_leaves_s = min(self._next_leaves_s, child.leaves_at_s)
+        self._changed()
 
     def _take_in(self, child: Child) -> None:
         """Those of better rank come first: their blocks go out first."""
         brood = self._children.setdefault(child.stripe, {})
         brood[child.key] = child
         self._children[child.stripe] = {c.key: c for c in sorted(brood.values(), key=_by_claim)}
+        self._changed()
 
     def _capacity(self, stripe: Stripe | None) -> int:
         """The slots that a stripe's children share: all, or of an even spread one part, the remainder to the first."""
@@ -177,22 +217,30 @@ class Nursery:
         share, over = divmod(self.total, len(self.colours))
         return share + (self.colours.index(stripe) < over)
 
-    def _staying(self, stripe: Stripe | None) -> list[Child]:
-        """The children that share slots with a stripe's, those on their way out left aside."""
+    def _sharing(self, stripe: Stripe | None) -> list[Child]:
+        """The children that share slots with a stripe's: its own in an even spread, else all."""
         broods = [self._children.get(stripe, {})] if self.even and stripe is not None else self._children.values()
-        return [child for brood in broods for child in brood.values() if child.leaves_at_s is None]
+        return [child for brood in broods for child in brood.values()]
 
-    def _moving(self, stripe: Stripe) -> int:
-        broods = [self._children.get(stripe, {})] if self.even else self._children.values()
-        return sum(child.leaves_at_s is not None for brood in broods for child in brood.values())
+    def _staying(self, stripe: Stripe | None) -> list[Child]:
+        return [child for child in self._sharing(stripe) if child.leaves_at_s is None]
+
+    def _crowding(self, stripe: Stripe | None) -> _Crowding:
+        shared = stripe if self.even else None
+        known = self._crowdings.get(shared)
+        if known is None:
+            staying = self._staying(shared)
+            moving = len(self._sharing(shared)) - len(staying)
+            worst = max(staying, key=_by_claim, default=None)
+            known = self._crowdings[shared] = _Crowding(len(staying), moving, worst)
+        return known
 
     def _worst(self, stripe: Stripe) -> Child | None:
+        """Who makes way for a newcomer; None when too many are on their way out already."""
         if stripe not in self.colours:
             return None
-        staying, moving = self._staying(stripe), self._moving(stripe)
-        if not staying or moving >= max(1, (len(staying) + moving) // MOVING_SHARE):
-            return None
-        return max(staying, key=_by_claim)
+        crowd = self._crowding(stripe)
+        return crowd.worst if crowd.moving < max(1, (crowd.staying + crowd.moving) // MOVING_SHARE) else None
 
 
 def _by_claim(child: Child) -> tuple[int, float]:
