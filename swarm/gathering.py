@@ -80,7 +80,7 @@ class Gathering:
             self._intake.last_block_s = now - STARVED_S / 2
         due = self._repairs.due(circle.window.incomplete(), now)
         for entry in due:
-            self._want(entry, self._intake.suspected, now)
+            self._want(entry, self._intake.suspected(now), now)
         for entry in circle.window.give_up(now - circle.settings.give_up_s):
             self.lost += 1
             circle.order(PieceLost(stream=circle.stream, rendition=circle.rendition, number=entry.number))

@@ -35,6 +35,15 @@ class _Due:
     trim_s: float = 0.0
 
 
+@dataclass(slots=True)
+class _Prospect:
+    """What there is to choose from in one tick: who relays each stripe, who feeds me already, and who may be dead."""
+
+    relays: dict[Stripe, list[Mate]]
+    feeding: dict[PeerId, int]
+    suspected: set[PeerId]
+
+
 class Intake:
     """The feeds by stripe, and the rules by which parents are chosen, kept and dropped."""
 
@@ -44,32 +53,29 @@ class Intake:
         self.feeds: list[Feed] = []
         self.colours: tuple[Stripe, ...] = ()
         self.last_block_s = float("-inf")
-        self.suspected: set[PeerId] = set()
         self.lacking = 0
         """The stripes that are needed and that no neighbour can give (bit i: stripe i)."""
 
         self.climbing: tuple[PeerId, tuple[wire.Contact, ...]] | None = None
         """My parent on the colour that I try to climb with, and its own: to be known, in order to be asked."""
 
+        self.fed = 0
+        """On how many stripes a parent feeds me."""
+
         self._epoch = 0
-        self._overdue: list[float] = []
-        self._relays: dict[Stripe, list[Mate]] | None = None
-        self._feeding: dict[PeerId, int] = {}
+        self._fed_by: dict[PeerId, list[Feed]] = {}
+        self._prospect: _Prospect | None = None
 
     def lay(self, n: int) -> None:
         """Start over with ``n`` stripes."""
         for feed in self.feeds:
             self._part(feed)
         self.feeds = [Feed(Stripe(i)) for i in range(n)]
+        self._count_parents()
 
     def leave(self) -> None:
         for feed in self.feeds:
             self._part(feed)
-
-    @property
-    def fed(self) -> int:
-        """On how many stripes a parent feeds me."""
-        return sum(feed.parent is not None for feed in self.feeds)
 
     def hopes(self, stripe: Stripe, now: float) -> bool:
         """Whether a stripe is fed, or has not been sought in vain for long."""
@@ -77,11 +83,11 @@ class Intake:
         return since_s is None or now - since_s < HOPELESS_S
 
     def stripes_from(self, key: PeerId) -> list[Stripe]:
-        return [feed.stripe for feed in self.feeds if feed.parent == key]
+        return [feed.stripe for feed in self._fed_by.get(key, ())]
 
     def parents(self) -> set[PeerId]:
         """Who feeds me, on whatever stripe."""
-        return {feed.parent for feed in self.feeds if feed.parent is not None}
+        return set(self._fed_by)
 
     def feeding(self, stripe: Stripe) -> tuple[PeerId, ...]:
         """Who feeds me a stripe: one, or nobody."""
@@ -123,6 +129,7 @@ class Intake:
             return
         self._part(feed)
         feed.accept(mate.peer.key, message.ancestors, message.above, now)
+        self._count_parents()
 
     def rejected(self, mate: Mate, message: wire.Reject, now: float) -> None:
         if (feed := self._feed(message.stripe)) is not None and feed.asked == mate.peer.key:
@@ -156,12 +163,11 @@ class Intake:
                 feed.asked = None
             if feed.late == key:
                 feed.late = None
+        self._count_parents()
 
     def heard(self, mate: Mate) -> None:
         """A parent's advert renews what is known of my ancestors; a loop is left at once."""
-        for feed in self.feeds:
-            if feed.parent != mate.peer.key:
-                continue
+        for feed in self._fed_by.get(mate.peer.key, ()):
             offer = mate.offers.get(feed.stripe)
             if offer is not None:
                 feed.ancestors = offer.ancestors
@@ -172,9 +178,11 @@ class Intake:
         """Give up what is silent, then ask for what is missing."""
         if not self.feeds:
             return
+        self._prospect = None
+        troubled = self._troubled(now)
         self._survey(now)
-        for feed in self.feeds:
-            self._watch(feed, now)
+        for feed, overdue_s in troubled:
+            self._watch(feed, overdue_s, now)
         self.lacking = 0
         self._ask_for_missing(now)
         if now >= self._due.improve_s:
@@ -184,28 +192,58 @@ class Intake:
             self._due.trim_s = now + TRIM_EVERY_S
             self._drop_surplus()
 
-    def _survey(self, now: float) -> None:
-        """Look once at all mates and feeds: who feeds me, who is overdue, who may be dead though its link is up."""
-        mates = self._circle.mates
-        self._relays = None
-        starved_s = self._starved_s(now)
-        self._overdue = [self._overdue_s(feed, starved_s, now) for feed in self.feeds]
-        parents = self.parents()
-        self.suspected = {
+    def suspected(self, now: float) -> set[PeerId]:
+        """Who may be dead though its link is up: it is overdue, silent, or was found out."""
+        return self._survey(now).suspected
+
+    def _survey(self, now: float) -> _Prospect:
+        """Look at all mates and feeds, once a tick and only when there is something to ask."""
+        if self._prospect is not None:
+            return self._prospect
+        circle = self._circle
+        demoted = circle.standing.demoted(now)
+        suspected = {
             key
-            for key, mate in mates.items()
+            for key, mate in circle.mates.items()
             if mate.silent_since_s is not None
-            or self._circle.standing.is_demoted(key, now)
-            or now - mate.heard_at_s > SUSPECT_SILENT_S[key not in parents]
+            or key in demoted
+            or now - mate.heard_at_s > SUSPECT_SILENT_S[key not in self._fed_by]
         }
-        self._feeding = {}
-        for feed, overdue_s in zip(self.feeds, self._overdue, strict=True):
-            feed.hunger(now)
-            if feed.parent is not None and overdue_s > SUSPECT_OVERDUE_S:
-                self.suspected.add(feed.parent)
+        feeding: dict[PeerId, int] = {}
+        starved_s = self._starved_s(now)
+        for feed in self.feeds:
+            if feed.parent is not None and self._overdue_s(feed, starved_s, now) > SUSPECT_OVERDUE_S:
+                suspected.add(feed.parent)
             key = feed.asked or feed.parent
             if key is not None:
-                self._feeding[key] = self._feeding.get(key, 0) + 1
+                feeding[key] = feeding.get(key, 0) + 1
+        self._prospect = _Prospect(adverts.by_stripe(circle.mates.values(), now), feeding, suspected)
+        return self._prospect
+
+    def _troubled(self, now: float) -> list[tuple[Feed, float]]:
+        """The feeds that something has to be done about, and for how long their parents owe me blocks."""
+        found = []
+        starved_s = self._starved_s(now)
+        for feed in self.feeds:
+            if feed.parent is None:
+                if feed.hungry_since_s is None:
+                    feed.hungry_since_s = now
+                if feed.asked is not None:
+                    found.append((feed, 0.0))
+                continue
+            feed.hungry_since_s = None
+            overdue_s = self._overdue_s(feed, starved_s, now)
+            if overdue_s > stripes.OVERDUE_LOOK_S[0] or feed.leaving or feed.asked is not None or not feed.last_number:
+                found.append((feed, overdue_s))
+        return found
+
+    def _count_parents(self) -> None:
+        """The feeds by who feeds them, renewed at every change."""
+        self._fed_by = {}
+        for feed in self.feeds:
+            if feed.parent is not None:
+                self._fed_by.setdefault(feed.parent, []).append(feed)
+        self.fed = sum(map(len, self._fed_by.values()))
 
     def _feed(self, stripe: Stripe) -> Feed | None:
         return self.feeds[stripe] if stripe < len(self.feeds) else None
@@ -216,8 +254,9 @@ class Intake:
         if mate is not None:
             self._circle.say(mate, wire.Unsubscribe(tag=self._circle.tag, stripe=feed.stripe))
         feed.drop()
+        self._count_parents()
 
-    def _watch(self, feed: Feed, now: float) -> None:
+    def _watch(self, feed: Feed, overdue_s: float, now: float) -> None:
         if (late := feed.late_answer(now)) is not None:
             feed.late = late
             feed.refuse(late, now)
@@ -226,7 +265,6 @@ class Intake:
         if not feed.last_number and now - feed.fed_since_s > stripes.MUTE_DROP_S and self._flowing(now):
             self._found_mute(feed, now)
             return
-        overdue_s = self._overdue[feed.stripe]
         if overdue_s > stripes.OVERDUE_DROP_S:
             feed.refuse(feed.parent, now)
             self._part(feed)
@@ -256,7 +294,8 @@ class Intake:
     def _overdue_s(self, feed: Feed, starved_s: float, now: float) -> float:
         if feed.parent is None or not feed.last_number:
             return 0.0
-        following = self._circle.window.get(feed.last_number + 1)
+        window = self._circle.window
+        following = window.get(feed.last_number + 1) if feed.last_number < window.newest else None
         if following is None:
             return starved_s
         return stripes.overdue_s(feed, following.first_seen_s, now)
@@ -276,8 +315,8 @@ class Intake:
         for stripe in self.colours:
             if not self.feeds[stripe].active:
                 self._ask(self.feeds[stripe], now)
-        missing = self._target() - sum(feed.active for feed in self.feeds)
-        if missing <= 0:
+        target = self._target()
+        if self.fed >= target or (missing := target - sum(feed.active for feed in self.feeds)) <= 0:
             return
         options = []
         for feed in self.feeds:
@@ -300,9 +339,8 @@ class Intake:
         return (slots.CONTRIBUTOR if self.colours else slots.RECEIVER) + spare
 
     def _best(self, feed: Feed, now: float) -> Lead | None:
-        if self._relays is None:
-            self._relays = adverts.by_stripe(self._circle.mates.values(), now)
-        relays = self._relays.get(feed.stripe)
+        prospect = self._survey(now)
+        relays = prospect.relays.get(feed.stripe)
         if not relays:
             return None
         rank = self._rank(feed.stripe)
@@ -311,10 +349,10 @@ class Intake:
             relays,
             rank=rank,
             me=self._circle.me,
-            feeding=self._feeding,
+            feeding=prospect.feeding,
             piece_s=self._circle.piece_s,
         )
-        found = [lead for lead in found if lead.key not in self.suspected]
+        found = [lead for lead in found if lead.key not in prospect.suspected]
         if rank >= slots.CONTRIBUTOR:
             # A leaf drives nobody out as long as there is room anywhere.
             vacant = feed.choose([lead for lead in found if lead.vacant], self._circle.rng, now)
@@ -338,7 +376,8 @@ class Intake:
             spare=rank >= slots.CONTRIBUTOR and rank % 2 == slots.SPARE,
         )
         self._circle.say(self._circle.mates[lead.key], message)
-        self._feeding[lead.key] = self._feeding.get(lead.key, 0) + 1
+        feeding = self._survey(now).feeding
+        feeding[lead.key] = feeding.get(lead.key, 0) + 1
 
     def _since(self) -> int:
         """The first recent piece that I lack; 0, from the last key frame, when I have none yet."""

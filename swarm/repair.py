@@ -63,7 +63,11 @@ class Repairs:
     def due(self, entries: Iterable[Entry], now: float) -> list[Entry]:
         """The incomplete pieces to ask for now, oldest first."""
         limit = now - (self.usual_s + 2 * self.spread_s + PATIENCE_S)
-        late = sorted((entry for entry in entries if entry.first_seen_s < limit), key=_age)
+        late = [entry for entry in entries if entry.first_seen_s < limit]
+        if not late:
+            self.searches.clear()
+            return []
+        late.sort(key=_age)
         for number in self.searches.keys() - {entry.number for entry in late}:
             del self.searches[number]
         found = []

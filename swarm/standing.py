@@ -28,3 +28,7 @@ class Standing:
 
     def is_demoted(self, key: PeerId, now: float) -> bool:
         return self._until_s.get(key, now) > now
+
+    def demoted(self, now: float) -> set[PeerId]:
+        """Who is served last now."""
+        return {key for key, until_s in self._until_s.items() if until_s > now}
