@@ -62,3 +62,14 @@ def relays_known(stripes: int, mates: Iterable[Mate], now: float) -> list[int]:
                 if stripe < stripes:
                     counts[stripe] += 1
     return counts
+
+
+def rooms_known(stripes: int, mates: Iterable[Mate], now: float) -> list[int]:
+    """How many fresh mates, the source apart, have a place free on each stripe."""
+    counts = [0] * stripes
+    for mate in mates:
+        if mate.fresh(now) and not mate.is_source:
+            for stripe, offer in mate.offers.items():
+                if stripe < stripes and offer.free:
+                    counts[stripe] += 1
+    return counts

@@ -30,7 +30,7 @@ def choose(
     return tuple(sorted(colours))
 
 
-def orphan(have: Sequence[Stripe], relays: Sequence[int], rng: Random) -> Stripe | None:
-    """A stripe that nobody known relays, to be adopted by somebody in a small swarm."""
-    orphans = [Stripe(i) for i, count in enumerate(relays) if count == 0 and i not in have]
+def orphan(have: Sequence[Stripe], rooms: Sequence[int], rng: Random) -> Stripe | None:
+    """A stripe to be adopted by somebody with slots to spare: ``rooms[i]``, the neighbours with a place on it, is 0."""
+    orphans = [Stripe(i) for i, count in enumerate(rooms) if count == 0 and i not in have]
     return rng.choice(orphans) if orphans and len(have) < COLOURS_MAX else None

@@ -74,11 +74,11 @@ class Herald:
                 self._last_s[circle], self._due_s[circle] = now, now + ADVERT_EVERY_S[circle]
         near = self._intake.parents() | self._outgo.nursery.everybody()
         addressed = {key for key in self._circle.mates if due[key not in near]}
-        if self._changed:
-            self._changed = not due[0]
-        else:
+        if due[0] and not self._changed:
             self._riding, self._ride_until_s = addressed & near, now + RIDE_S
             addressed -= near
+        elif due[0]:
+            self._changed = False
         self._advertise(addressed, offers, now)
 
     def _advertise(self, keys: set[PeerId], offers: tuple[wire.Offer, ...], now: float) -> None:

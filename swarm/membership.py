@@ -441,8 +441,9 @@ class Membership:
         kept = [stripe for stripe in nursery.colours if self.intake.hopes(stripe, now) or nursery.has(stripe)]
         count = min(colours.wanted(nursery.total), circle.n)
         chosen = colours.choose(kept, relays, count, circle.rng, offered=fed_by)
-        if len(chosen) == len(nursery.colours) and circle.rng.random() < ADOPT_SHARE:
-            orphan = colours.orphan(chosen, relays, circle.rng)
+        spare = nursery.total - nursery.used
+        if spare > 0 and len(chosen) == len(nursery.colours) and circle.rng.random() < ADOPT_SHARE:
+            orphan = colours.orphan(chosen, adverts.rooms_known(circle.n, circle.mates.values(), now), circle.rng)
             if orphan is not None and orphan in fed_by:
                 chosen = tuple(sorted((*chosen, orphan)))
         nursery.colours = self.intake.colours = chosen

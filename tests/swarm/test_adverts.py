@@ -2,7 +2,7 @@
 
 import pytest
 
-from swarm.adverts import CROWDING_S, DELAY_UNKNOWN_MS, by_stripe, chain, leads, relays_known, short
+from swarm.adverts import CROWDING_S, DELAY_UNKNOWN_MS, by_stripe, chain, leads, relays_known, rooms_known, short
 from swarm.peers import ADVERT_FRESH_S, Lead, Mate
 from swarm.units import PeerId, Stripe
 from swarm.wire import ANCESTORS_MAX
@@ -74,10 +74,18 @@ def test_a_chain_of_ancestors_is_bounded() -> None:
 
 def test_relays_are_counted_by_stripe_without_the_source_and_the_stale() -> None:
     both = advert(offer(stripe=0), offer(stripe=2))
-    source, stale = mate(2, advert(offer(stripe=0)), at_s=9.0, source=True), mate(3, both, at_s=0.0)
+    source, stale = mate(2, advert(offer(stripe=0)), at_s=9.0, source=True), mate(3, both, at_s=9 - ADVERT_FRESH_S)
     counts = relays_known(3, [mate(1, both, at_s=9.0), source, stale], now=9.0)
     assert counts == [1, 0, 1]
 
 
 def test_a_stripe_that_does_not_exist_counts_for_nothing() -> None:
     assert relays_known(2, [mate(1, advert(offer(stripe=63)))], now=0.0) == [0, 0]
+
+
+def test_room_is_where_a_fresh_mate_has_a_place_free() -> None:
+    full = mate(1, advert(offer(free=0), offer(stripe=1, free=2)), at_s=9.0)
+    also = mate(2, advert(offer(stripe=1, free=1), offer(stripe=63, free=1)), at_s=9.0)
+    source = mate(3, advert(offer(stripe=2, free=1)), at_s=9.0, source=True)
+    stale = mate(4, advert(offer(stripe=2, free=1)), at_s=9.0 - ADVERT_FRESH_S)
+    assert rooms_known(3, [full, also, source, stale], now=9.0) == [0, 2, 0]

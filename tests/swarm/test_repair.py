@@ -4,7 +4,7 @@ from random import Random
 
 import pytest
 
-from swarm.peers import Mate
+from swarm.peers import ADVERT_FRESH_S, Mate
 from swarm.repair import (
     AGAIN_S,
     AT_ONCE_MAX,
@@ -115,7 +115,8 @@ def test_without_anybody_to_ask_no_try_is_spent() -> None:
 def test_suspects_and_the_stale_are_not_asked() -> None:
     repairs, entry = Repairs(), Entry(7, 0.0)
     repairs.due([entry], LATE_S)
-    assert repairs.ask(entry, [having(1), having(2, at_s=0.0)], {key(1)}, count=2, rng=Random(1), now=LATE_S) == []
+    mates = [having(1), having(2, at_s=LATE_S - ADVERT_FRESH_S)]
+    assert repairs.ask(entry, mates, {key(1)}, count=2, rng=Random(1), now=LATE_S) == []
 
 
 def test_an_old_advert_is_aged_by_the_lag_it_tells() -> None:
