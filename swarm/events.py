@@ -5,6 +5,7 @@ After every call on the node the driver takes all outputs, carries them out in o
 
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import NamedTuple
 
 from swarm.manifest import Manifest
 from swarm.units import Address, LinkId, PeerId, StreamId
@@ -58,8 +59,7 @@ class Dial:
     peer: PeerId | None
 
 
-@dataclass(frozen=True, slots=True)
-class Send:
+class Send(NamedTuple):
     """One whole message for one link. After ``expires_s`` (the node's clock) it is dropped, not sent."""
 
     link: LinkId

@@ -101,7 +101,8 @@ class Intake:
 
     def arrived(self, mate: Mate, entry: Entry, index: int, now: float) -> None:
         """A verified block came; if from that stripe's parent, it tells of the parent."""
-        self._follow_epoch(now)
+        if self._circle.window.epoch != self._epoch:
+            self._follow_epoch(now)
         if index < len(self.feeds) and self.feeds[index].parent == mate.peer.key and entry.header is not None:
             self.feeds[index].arrived(entry.number, self._circle.delay_s(entry.header, now))
 
@@ -112,10 +113,9 @@ class Intake:
                 feed.delay_s += by_s
 
     def _follow_epoch(self, now: float) -> None:
-        if self._circle.window.epoch != self._epoch:
-            self._epoch = self._circle.window.epoch
-            for feed in self.feeds:
-                feed.renew(now)
+        self._epoch = self._circle.window.epoch
+        for feed in self.feeds:
+            feed.renew(now)
 
     def accepted(self, mate: Mate, message: wire.Accept, now: float) -> None:
         feed = self._feed(message.stripe)

@@ -7,6 +7,7 @@ ITU-T I.371): no list, no timer.
 """
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from math import inf
 from typing import Final
 
@@ -53,33 +54,42 @@ RATES: Final = {
 """By the message's type byte; for one peer in one swarm."""
 
 
+@lru_cache(maxsize=1024)
+def _spans_s(kind: int, swarms: int) -> tuple[float, float, float] | None:
+    """For messages of a kind in so many swarms: the time that one stands for, and how far ahead of the time they may
+    be before some are dropped, and before it is gross; None for a kind without a rate."""
+    rate = RATES.get(kind)
+    if rate is None:
+        return None
+    step_s = 1 / (rate.per_s * swarms)
+    # Half a message's time of slack is more than the rounding of many additions.
+    longest_s = (rate.burst * swarms - 0.5) * step_s
+    return step_s, longest_s, longest_s + step_s * (0.5 - 0.5 / GROSS)
+
+
 @dataclass(slots=True)
 class Meter:
-    """What one peer has sent lately, by kind."""
+    """What one peer has sent lately, by kind: until when it is used up, at the rate and at the gross one."""
 
-    _spent_until_s: dict[int, float] = field(default_factory=dict)
-    _gross_until_s: dict[int, float] = field(default_factory=dict)
+    _until_s: dict[int, tuple[float, float]] = field(default_factory=dict)
 
     def admits(self, kind: int, now: float, swarms: int = 1) -> bool:
         """Whether a message of this kind, from a peer with ``swarms`` swarms in common, is to be read.
 
         Kinds without a rate are admitted. Raises Flooding for a gross excess that goes on.
         """
-        rate = RATES.get(kind)
-        if rate is None:
+        spans_s = _spans_s(kind, swarms)
+        if spans_s is None:
             return True
-        step_s = 1 / (rate.per_s * swarms)
-        # Half a message's time of slack is more than the rounding of many additions.
-        longest_s = (rate.burst * swarms - 0.5) * step_s
-        gross_s = max(now, self._gross_until_s.get(kind, now))
-        if gross_s - now > longest_s + step_s * (0.5 - 0.5 / GROSS):
-            raise Flooding(f"too many messages: {rate.name}")
-        self._gross_until_s[kind] = gross_s + step_s / GROSS
-        spent_s = max(now, self._spent_until_s.get(kind, now))
-        if spent_s - now > longest_s:
-            return False
-        self._spent_until_s[kind] = spent_s + step_s
-        return True
+        step_s, longest_s, gross_most_s = spans_s
+        spent_s, gross_s = self._until_s.get(kind, (now, now))
+        gross_s = max(now, gross_s)
+        if gross_s - now > gross_most_s:
+            raise Flooding(f"too many messages: {RATES[kind].name}")
+        ahead_s = max(now, spent_s)
+        admitted = ahead_s - now <= longest_s
+        self._until_s[kind] = (ahead_s + step_s if admitted else spent_s, gross_s + step_s / GROSS)
+        return admitted
 
 
 @dataclass(slots=True)

@@ -8,6 +8,7 @@ No call here does I/O or waits. Bytes, link events and the time go in; after eve
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from math import inf
 from random import Random
 
 from swarm import handshake, wire
@@ -240,15 +241,18 @@ class Node:
 
     def outputs(self) -> list[Output]:
         """Take all that is to be done and told, in order."""
-        out, self._out[:] = self._out[:], []
+        if not self._out:
+            return []
+        out = self._out.copy()
+        self._out.clear()
         return out
 
     def next_timer(self) -> float | None:
         """When ``handle_timer`` is wanted, on the same clock as ``now``."""
-        waits = [member.next_timer() for member in self._members.values()]
-        if self._links:
-            waits.append(self._look_s)
-        return min(waits, default=None)
+        next_s = self._look_s if self._links else inf
+        for member in self._members.values():
+            next_s = min(next_s, member.next_timer())
+        return next_s if next_s < inf else None
 
     # -- views
 
@@ -309,12 +313,12 @@ class Node:
         if peer is None:
             self._introduce(self._reader.message(data), source, state, now)
             return
-        if data[:1] == _BLOCK_TYPE:
+        kind = data[0] if data else 0
+        if kind == wire.BLOCK:
             member = self._members.get(SwarmTag(data[1:9]))
             if member is not None:
                 member.receive_block(peer, data, now)
             return
-        kind = data[0] if data else 0
         if not state.meter.admits(kind, now, max(1, len(self._members))):
             self.excess[RATES[kind].name] += 1
             return
@@ -448,10 +452,8 @@ class Node:
         if now >= self._look_s:
             self._look_s = now + LOOK_EVERY_S
             self._look_after_links(now)
-        due = [member for member in self._members.values() if member.next_timer() <= now]
-        if due:
-            for member in due:
-                member.tick(now, len(self._links), self._connected)
+        for member in self._members.values():
+            member.tick(now, len(self._links), self._connected)
 
     def _connected(self) -> set[Address]:
         return {state.info.address for state in self._links.values()}
@@ -471,6 +473,3 @@ class Node:
             if peer.ping_due_s <= now:
                 self._ping(peer, now)
         self._greet_named()
-
-
-_BLOCK_TYPE = bytes([wire.BLOCK])

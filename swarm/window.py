@@ -33,6 +33,10 @@ EVIDENCE_MAX = 16
 """Pieces of one epoch for which proof is given out that the source signed two of them."""
 
 
+_NUMBER_AT = slice(13, 21)
+"""Where a block message, its type byte included, has the piece's number."""
+
+
 class Verdict(Enum):
     """What became of a block."""
 
@@ -106,9 +110,9 @@ class Window:
         Returns what became of it, its piece's entry and its index. Raises MalformedMessage for bytes that are no
         block, ProofError for a signature or a path that does not hold.
         """
-        header_bytes = wire.block_header(data)
-        entry = self._known(header_bytes)
+        entry = self._known(data)
         if entry is None:
+            header_bytes = wire.block_header(data)
             header = self._header(header_bytes)
             if self._too_late(header, now) or self._is_disputed(header):
                 return Verdict.TOO_LATE, None, 0
@@ -161,10 +165,10 @@ class Window:
             del self._incomplete[entry.number]
         return sorted(late, key=lambda e: e.number)
 
-    def _known(self, header_bytes: bytes) -> Entry | None:
-        number = int.from_bytes(header_bytes[12:20], "big")
-        entry = self._entries.get(number)
-        return entry if entry is not None and entry.header_bytes == header_bytes else None
+    def _known(self, data: bytes) -> Entry | None:
+        """The entry whose header this block message repeats, as all but the first of a piece do."""
+        entry = self._entries.get(int.from_bytes(data[_NUMBER_AT], "big"))
+        return entry if entry is not None and entry.header_bytes and data.startswith(entry.header_bytes, 1) else None
 
     def _header(self, header_bytes: bytes) -> PieceHeader:
         header = decode_header(header_bytes)

@@ -11,7 +11,7 @@ from math import inf
 from random import Random
 
 from swarm.drivers.line import PACKET_BYTES, PINHOLE_S, RESEND_S, Line, Weather, lets_in, resends
-from swarm.events import Close, Dial, LinkInfo, LinkStats, News, Output, Send, Urgency
+from swarm.events import Close, Dial, LinkInfo, LinkStats, News, Send, Urgency
 from swarm.identity import Identity
 from swarm.node import Node
 from swarm.units import Address, LinkId, PeerId
@@ -165,27 +165,24 @@ class MemoryNet:
         return bool(self._cuts) and frozenset((host.address, other.address)) in self._cuts
 
     def _drain(self, host: Host) -> None:
-        for output in host.node.outputs():
-            self._carry_out(host, output)
-        wanted = host.node.next_timer()
-        if wanted is not None:
-            self._arm(host, wanted)
+        node = host.node
+        for output in node.outputs():
+            if isinstance(output, Send):
+                self._send(host, output)
+            else:
+                self._carry_out(host, output)
+        wanted = node.next_timer()
+        if wanted is not None and (host.timer_s is None or wanted < host.timer_s):
+            host.timer_s = max(wanted, self.now)
+            self._schedule(host.timer_s, self._ring, host)
 
-    def _carry_out(self, host: Host, output: Output) -> None:
-        if isinstance(output, Send):
-            self._send(host, output)
-        elif isinstance(output, Dial):
+    def _carry_out(self, host: Host, output: Dial | Close | News) -> None:
+        if isinstance(output, Dial):
             self._dial(host, output)
         elif isinstance(output, Close):
             self._close(host, output.link)
         elif len(host.news) < NEWS_MAX:
             host.news.append((self.now, output))
-
-    def _arm(self, host: Host, wanted: float) -> None:
-        at_s = max(wanted, self.now)
-        if host.timer_s is None or host.timer_s > at_s:
-            host.timer_s = at_s
-            self._schedule(at_s, self._ring, host)
 
     def _ring(self, host: Host) -> None:
         if host.timer_s is None or host.timer_s > self.now:

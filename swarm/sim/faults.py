@@ -1,6 +1,5 @@
 """Peers that do not do as they should, as the net sees them: what leaves such a host is changed or swallowed."""
 
-from dataclasses import replace
 from random import Random
 
 from swarm import wire
@@ -23,6 +22,6 @@ def polluter(rng: Random, share: float) -> Temper:
         if send.data[:1] != BLOCK_TYPE or rng.random() >= share:
             return send
         at = rng.randrange(1 + HEADER_BYTES + 1, len(send.data))
-        return replace(send, data=send.data[:at] + bytes([send.data[at] ^ 0x55]) + send.data[at + 1 :])
+        return send._replace(data=send.data[:at] + bytes([send.data[at] ^ 0x55]) + send.data[at + 1 :])
 
     return falsify
