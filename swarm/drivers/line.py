@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import Enum, auto
+from functools import lru_cache
 from math import inf
 from random import Random
 
@@ -63,12 +64,18 @@ class Weather:
 
 def resends(loss: float, size_bytes: int, rng: Random) -> int:
     """How often something of a message had to be sent again, one packet after the other being lost at random."""
-    share = 1 - (1 - loss) ** (1 + size_bytes // PACKET_BYTES)
+    share = _lost_share(loss, 1 + size_bytes // PACKET_BYTES)
     count = 0
     while rng.random() < share:
         count += 1
         share = loss
     return count
+
+
+@lru_cache(maxsize=1024)
+def _lost_share(loss: float, packets: int) -> float:
+    """How likely at least one of so many packets is lost."""
+    return 1 - (1 - loss) ** packets
 
 
 def lets_in(reach: Reach, caller: Reach, *, called_out: bool) -> bool:

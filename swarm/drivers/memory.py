@@ -45,6 +45,7 @@ class _End:
     way_s: float
     jitter_s: float
     loss: float
+    far: "_End" = field(init=False)
     sent_bytes: int = 0
     received_bytes: int = 0
     dropped_bytes: int = 0
@@ -132,6 +133,7 @@ class MemoryNet:
     def call(self, host: Host, command: Callable[[Node, float], None]) -> None:
         """Let the application of a host say something to its node."""
         if host.alive:
+            self._transmit(host)
             command(host.node, self.now)
             self._drain(host)
 
@@ -224,8 +226,9 @@ class MemoryNet:
         way = (one.delay_s + two.delay_s, one.jitter_s + two.jitter_s, one.loss + two.loss)
         for host in (dialler, acceptor):
             host.least_way_s = min(host.least_way_s, way[0])
-        dialler.ends[near] = _End(dialler, near, acceptor, far, *way)
-        acceptor.ends[far] = _End(acceptor, far, dialler, near, *way)
+        here = dialler.ends[near] = _End(dialler, near, acceptor, far, *way)
+        there = acceptor.ends[far] = _End(acceptor, far, dialler, near, *way)
+        here.far, there.far = there, here
         key = PeerId(acceptor.identity.key)
         up = LinkInfo(dialled=True, address=acceptor.address, binding=binding, peer=key)
         down = LinkInfo(dialled=False, address=dialler.address, binding=binding, peer=None)
@@ -303,13 +306,14 @@ class MemoryNet:
             self._put_on_line(host, end, send, host.free_s)
 
     def _put_on_line(self, host: Host, end: _End, send: Send, now: float) -> None:
-        data = send.data
+        data, line = send.data, host.line
         size = len(data) + HEADER_BYTES
         way_s = end.way_s + host.rng.random() * end.jitter_s
         if end.loss and (count := resends(end.loss, size, host.rng)):
             way_s += count * (2 * end.way_s + RESEND_S)
             size += count * PACKET_BYTES
-        gone_s = host.free_s = self._leaves_at(host, now) + size * 8 / host.line.uplink_bps
+        leaves_s = host.weather.clear_at(now) if line.outage_every_s else now
+        gone_s = host.free_s = leaves_s + size * 8 / line.uplink_bps
         pacer = host.node.pacer
         if pacer.rate_bps:
             pacer.spent(size, now)
@@ -317,35 +321,30 @@ class MemoryNet:
         host.sent_bytes += size
         host.sent_by_class[send.urgency] += size
         end.sent_bytes += size
-        arrival_s = self._comes_at(end, gone_s + way_s, size)
+        arrival_s = gone_s + way_s
+        if end.peer.line.downlink_bps < inf:
+            arrival_s = self._through_downlink(end.peer, arrival_s, size)
         channel = 1 if send.urgency else 0
-        if not host.line.reorder or host.rng.random() >= host.line.reorder:
+        if not line.reorder or host.rng.random() >= line.reorder:
             arrival_s = end.last_arrival_s[channel] = max(arrival_s, end.last_arrival_s[channel])
-        self._schedule(arrival_s, self._arrive, end.peer, end.peer_link, data)
-        if host.line.duplicate and host.rng.random() < host.line.duplicate:
-            self._schedule(arrival_s + way_s, self._arrive, end.peer, end.peer_link, data)
+        self._schedule(arrival_s, self._arrive, end.far, data)
+        if line.duplicate and host.rng.random() < line.duplicate:
+            self._schedule(arrival_s + way_s, self._arrive, end.far, data)
 
-    def _leaves_at(self, host: Host, now: float) -> float:
-        return host.weather.clear_at(now) if host.line.outage_every_s else now
+    def _through_downlink(self, host: Host, at_s: float, size: int) -> float:
+        """When a message that reaches a host's line at ``at_s`` is through it."""
+        host.down_free_s = max(at_s, host.down_free_s) + size * 8 / host.line.downlink_bps
+        return host.down_free_s
 
-    def _comes_at(self, end: _End, at_s: float, size: int) -> float:
-        """When a message that reaches the other's line at ``at_s`` is through it."""
-        other = end.peer
-        if other.line.downlink_bps == inf:
-            return at_s
-        other.down_free_s = max(at_s, other.down_free_s) + size * 8 / other.line.downlink_bps
-        return other.down_free_s
-
-    def _arrive(self, host: Host, link: LinkId, data: bytes) -> None:
-        end = host.ends.get(link)
-        if end is None:
+    def _arrive(self, end: _End, data: bytes) -> None:
+        host = end.host
+        if end.link not in host.ends:
             return
         if not host.alive or end.severed:
             self._unanswered(end)
             return
         end.received_bytes += len(data)
-        node = host.node
-        node.receive(data, link, self.now)
+        host.node.receive(data, end.link, self.now)
         self._drain(host)
 
     def _unanswered(self, end: _End) -> None:
