@@ -1,5 +1,7 @@
 """What this node tells its neighbours of itself in one swarm: adverts, and peer exchange."""
 
+from collections.abc import Sequence
+
 from swarm import wire
 from swarm.circle import Circle
 from swarm.events import Urgency
@@ -38,7 +40,7 @@ class Herald:
         self._last_s = [float("-inf"), float("-inf")]
         self._changed = True
         self._exchange_s = now + EXCHANGE_EVERY_S
-        self._announced: tuple[object, ...] = ()
+        self._announced: Sequence[object] = []
         self._riding: set[PeerId] = set()
         self._ride_until_s = now
         self._lag_s: float | None = None
@@ -52,22 +54,25 @@ class Herald:
     def tick(self, lag_s: float | None, now: float) -> None:
         """Advertise when it is time, or when the offers have changed; ``lag_s``: see ``tell``."""
         self._lag_s = lag_s
-        offers = self._offers()
-        gist = tuple((o.stripe, o.free > 0, o.lowest_rank, o.ancestors) for o in offers)
+        nursery = self._outgo.nursery
+        gist = [
+            (stripe, nursery.free(stripe) > 0, nursery.lowest_rank(stripe), self._ancestors(stripe))
+            for stripe in nursery.colours
+        ]
         if gist != self._announced:
             self._announced = gist
             self.soon(now)
         due = [now >= due_s for due_s in self._due_s]
         if self._riding and now >= self._ride_until_s:
-            self._advertise(self._riding, offers, now)
+            self._advertise(self._riding, now)
         if any(due):
-            self._proclaim(due, offers, now)
+            self._proclaim(due, now)
         if now >= self._exchange_s:
             self._exchange_s = now + EXCHANGE_EVERY_S
             for mate in self._circle.mates.values():
                 self._name_some(mate, EXCHANGE_PEERS[1])
 
-    def _proclaim(self, due: list[bool], offers: tuple[wire.Offer, ...], now: float) -> None:
+    def _proclaim(self, due: list[bool], now: float) -> None:
         """It is time for the near, with whom blocks are exchanged, or for the far; the near without news can wait."""
         for circle, is_due in enumerate(due):
             if is_due:
@@ -79,14 +84,14 @@ class Herald:
             addressed -= near
         elif due[0]:
             self._changed = False
-        self._advertise(addressed, offers, now)
+        self._advertise(addressed, now)
 
-    def _advertise(self, keys: set[PeerId], offers: tuple[wire.Offer, ...], now: float) -> None:
+    def _advertise(self, keys: set[PeerId], now: float) -> None:
         """Send one and the same advert to many."""
         circle = self._circle
         chosen = [mate for key, mate in circle.mates.items() if key in keys]
         if chosen:
-            data = wire.encode(self._advert(offers, self._lag_s, now))
+            data = wire.encode(self._advert(self._offers(), self._lag_s, now))
             for mate in chosen:
                 circle.pass_on(mate, data, Urgency.CONTROL, None)
         self._riding -= keys
@@ -96,7 +101,7 @@ class Herald:
         if self._riding:
             along = self._riding & {sender, *self._outgo.nursery.children(stripe)}
             if along:
-                self._advertise(along, self._offers(), now)
+                self._advertise(along, now)
 
     def tell(self, mate: Mate, lag_s: float | None, now: float) -> None:
         """Advertise to one; ``lag_s`` is how long after the capture pieces are whole here."""
@@ -134,10 +139,13 @@ class Herald:
                 delay_ms=self._delay_ms(stripe),
                 free=min(0xFF, nursery.free(stripe)),
                 lowest_rank=nursery.lowest_rank(stripe),
-                ancestors=() if self._circle.is_source else self._intake.ancestors(stripe),
+                ancestors=self._ancestors(stripe),
             )
             for stripe in nursery.colours
         )
+
+    def _ancestors(self, stripe: Stripe) -> tuple[bytes, ...]:
+        return () if self._circle.is_source else self._intake.ancestors(stripe)
 
     def _delay_ms(self, stripe: Stripe) -> int:
         if self._circle.is_source:
