@@ -4,6 +4,7 @@ Every host has one uplink of a given rate with a queue in order of urgency, and 
 jitter. What happens depends on the seed alone: events are ordered by time, then by the order of their making.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
@@ -59,8 +60,8 @@ class _End:
 class Host:
     """A node, its line, and what it has told its application: ``news`` with the time of each.
 
-    What waits in ``queue`` goes on the line when something asks: ``least_way_s``, the shortest of its ways, after the
-    line is ``free_s`` at the latest, because nothing of it can arrive anywhere sooner.
+    What waits, in ``queues`` by urgency, goes on the line when something asks: ``least_way_s``, the shortest of its
+    ways, after the line is ``free_s`` at the latest, because nothing of it can arrive anywhere sooner.
     """
 
     name: str
@@ -77,7 +78,7 @@ class Host:
     temper: Temper | None = None
     ends: dict[LinkId, _End] = field(default_factory=dict)
     pinholes: dict[Address, float] = field(default_factory=dict)
-    queue: list[tuple[int, int, Send]] = field(default_factory=list)
+    queues: tuple[deque[Send], ...] = field(default_factory=lambda: tuple(deque() for _ in Urgency))
     queued_bytes: int = 0
     free_s: float = 0.0
     least_way_s: float = inf
@@ -270,40 +271,43 @@ class MemoryNet:
             if tempered is None:
                 return
             send = tempered
-        if host.queue:
-            self._transmit(host)
+        self._transmit(host)
         if host.free_s <= self.now:
             self._put_on_line(host, end, send, self.now)
             return
         size = len(send.data)
         end.queued_bytes += size
         host.queued_bytes += size
-        self._made += 1
-        heappush(host.queue, (send.urgency, self._made, send))
+        host.queues[send.urgency].append(send)
         if not host.waking:
             host.waking = True
             self._schedule(host.free_s + host.least_way_s, self._wake, host)
 
     def _wake(self, host: Host) -> None:
         self._transmit(host)
-        host.waking = bool(host.queue) and host.alive
+        host.waking = host.queued_bytes > 0 and host.alive
         if host.waking:
             self._schedule(host.free_s + host.least_way_s, self._wake, host)
 
     def _transmit(self, host: Host) -> None:
         """Put on the line what has begun to leave by now, one message after the other."""
-        while host.queue and host.free_s <= self.now and host.alive:
-            send = heappop(host.queue)[2]
-            size = len(send.data)
-            host.queued_bytes -= size
-            end = host.ends.get(send.link)
-            if end is None:
-                continue
-            end.queued_bytes -= size
-            if send.expires_s is not None and send.expires_s < host.free_s:
-                end.dropped_bytes += size
-                continue
-            self._put_on_line(host, end, send, host.free_s)
+        if not host.queued_bytes or host.free_s > self.now or not host.alive:
+            return
+        for queue in host.queues:
+            while queue:
+                if host.free_s > self.now:
+                    return
+                send = queue.popleft()
+                size = len(send.data)
+                host.queued_bytes -= size
+                end = host.ends.get(send.link)
+                if end is None:
+                    continue
+                end.queued_bytes -= size
+                if send.expires_s is not None and send.expires_s < host.free_s:
+                    end.dropped_bytes += size
+                else:
+                    self._put_on_line(host, end, send, host.free_s)
 
     def _put_on_line(self, host: Host, end: _End, send: Send, now: float) -> None:
         data, line = send.data, host.line
