@@ -36,8 +36,7 @@ class LinkInfo:
     peer: PeerId | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LinkStats:
+class LinkStats(NamedTuple):
     """A link as the driver sees it: seconds and bytes, counted since the link came up.
 
     ``excess_s`` is how far the smallest round trip of late is above the smallest that the link has ever shown.

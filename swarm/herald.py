@@ -113,10 +113,10 @@ class Herald:
 
     def _name_some(self, mate: Mate, most: int) -> None:
         circle = self._circle
-        others = [other.contact for key, other in circle.mates.items() if key != mate.peer.key]
+        others = [other for other in circle.mates.values() if other is not mate]
         if others:
             chosen = circle.rng.sample(others, min(most, len(others)))
-            circle.say(mate, wire.Peers(tag=circle.tag, contacts=tuple(chosen)))
+            circle.say(mate, wire.Peers(tag=circle.tag, contacts=tuple(other.contact for other in chosen)))
 
     def _advert(self, offers: tuple[wire.Offer, ...], lag_s: float | None, now: float) -> wire.Advert:
         circle = self._circle

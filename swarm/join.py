@@ -238,7 +238,7 @@ def _over_crowds(prospects: list[Prospect], rng: Random) -> list[Prospect]:
     return [prospect for _, _, prospect in sorted(places, key=lambda place: place[:2])]
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=16_384)
 def dialable(address: Address) -> bool:
     """Whether an address can be a peer's at all; a neighbour may name anything."""
     host, _, zone = address.host.partition("%")

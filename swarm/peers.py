@@ -1,6 +1,7 @@
 """Who is connected (Peer), what is known of it in one swarm (Mate), and as whose parent it would do (Lead)."""
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from swarm.units import Address, LinkId, PeerId, Stripe
 from swarm.wire import Advert, Contact, Offer
@@ -63,14 +64,16 @@ class Mate:
 
     @property
     def contact(self) -> Contact:
-        return Contact(self.peer.key, self.peer.address, sum(1 << stripe for stripe in self.offers))
+        colours = 0
+        for stripe in self.offers:
+            colours |= 1 << stripe
+        return Contact(self.peer.key, self.peer.address, colours)
 
     def fresh(self, now: float) -> bool:
         return now - self.advert_at_s < ADVERT_FRESH_S
 
 
-@dataclass(frozen=True, slots=True)
-class Lead:
+class Lead(NamedTuple):
     """A possible parent on one stripe; ``score_s`` is the delay that its blocks would have here.
 
     ``vacant``: it has a place; else another child would have to make way for me.

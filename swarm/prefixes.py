@@ -25,7 +25,7 @@ def _parse(host: str) -> IPv4Address | IPv6Address:
     return ip.ipv4_mapped or ip if ip.version == 6 else ip
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=16_384)
 def reach(address: Address) -> Reach:
     """How far the address reaches."""
     ip = _parse(address.host)
@@ -34,7 +34,7 @@ def reach(address: Address) -> Reach:
     return Reach.WORLD if ip.is_global else Reach.NETWORK
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=16_384)
 def crowd(address: Address) -> str:
     """A name that the addresses of one probable owner share; starts with ``=`` when it stands for one address only."""
     ip = _parse(address.host)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
-from typing import Final
+from typing import Final, NamedTuple
 
 from swarm.errors import MalformedMessage
 from swarm.merkle import NODE_BYTES, depth
@@ -23,10 +23,13 @@ ANCESTORS_MAX: Final = 16
 ANCESTOR_BYTES: Final = 4
 MANIFEST_BYTES_MAX: Final = 160 * 1024
 BLOCK: Final = 12
+ADDRESSES_KEPT: Final = 16_384
+"""Addresses whose text and bytes are remembered: neighbours name the same ones again and again."""
+
+_HOST_BYTES: Final = {4: 4, 6: 16}
 
 
-@dataclass(frozen=True, slots=True)
-class Contact:
+class Contact(NamedTuple):
     """A peer, where it was last seen, and the stripes that it was seen to relay (bit i: stripe i)."""
 
     key: PeerId
@@ -72,8 +75,7 @@ class ManifestMessage:
     data: bytes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Offer:
+class Offer(NamedTuple):
     """One stripe that the sender relays: its delay behind the capture, free slots, and who feeds it.
 
     ``lowest_rank`` is the worst rank among its children there: a better one may take that place.
@@ -232,11 +234,10 @@ class _Reader:
         return Stripe(_bounded(self.byte(), STRIPES_MAX - 1, "stripe"))
 
     def address(self) -> Address:
-        family = self.byte()
-        if family not in {4, 6}:
+        size = _HOST_BYTES.get(self.byte())
+        if size is None:
             raise MalformedMessage("address is neither IPv4 nor IPv6")
-        host = _host(self.take(4 if family == 4 else 16))
-        return Address(host, int.from_bytes(self.take(2), "big"))
+        return _address(self.take(size + 2))
 
     def contact(self) -> Contact:
         return Contact(self.key(), self.address(), self.unpack(_NUMBER)[0])
@@ -253,9 +254,11 @@ class _Reader:
             raise MalformedMessage("message has trailing bytes")
 
 
-@lru_cache(maxsize=1024)
-def _host(packed: bytes) -> str:
-    return str(IPv4Address(packed) if len(packed) == 4 else IPv6Address(packed))
+@lru_cache(maxsize=ADDRESSES_KEPT)
+def _address(packed: bytes) -> Address:
+    """From host and port."""
+    host = packed[:-2]
+    return Address(str(IPv4Address(host) if len(host) == 4 else IPv6Address(host)), int.from_bytes(packed[-2:], "big"))
 
 
 def _bounded(value: int, most: int, what: str) -> int:
@@ -274,7 +277,7 @@ _PING = struct.Struct(">q")
 _PONG = struct.Struct(">qq")
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=ADDRESSES_KEPT)
 def _put_address(address: Address) -> bytes:
     host = ip_address(address.host.partition("%")[0])
     return bytes([host.version]) + host.packed + address.port.to_bytes(2, "big")
