@@ -179,9 +179,7 @@ class Intake:
         if not self.feeds:
             return
         self._prospect = None
-        troubled = self._troubled(now)
-        self._survey(now)
-        for feed, overdue_s in troubled:
+        for feed, overdue_s in self._troubled(now):
             self._watch(feed, overdue_s, now)
         self.lacking = 0
         self._ask_for_missing(now)
