@@ -40,6 +40,7 @@ SLOW_TICK_S = 0.5
 ADOPT_SHARE = 0.3
 """Chance a slow tick to adopt an orphan stripe: one of several neighbours does, seldom all at once."""
 
+CLOCK_EVERY_S = 2.0
 UNREACHABLE_EVERY_S = 5.0
 MANIFEST_AGAIN_S = 1.0
 BYE_LINGER_S = 0.3
@@ -59,7 +60,7 @@ class Membership:
         self._others = others
         self._tick_s = now
         self._ticked_s = float("-inf")
-        self._slow_s = now
+        self._slow_s = self._clock_s = now
         self._unreachable_s = now + UNREACHABLE_EVERY_S
         self._bytes_in = self._bytes_out = 0
         self._greeted: dict[PeerId, LinkId] = {}
@@ -405,11 +406,14 @@ class Membership:
 
     def _slow_tick(self, now: float) -> None:
         circle = self.circle
-        if not circle.is_source:
+        if not circle.is_source and (now >= self._clock_s or circle.clock_depth == clock.DEPTH_UNKNOWN):
+            self._clock_s = now + CLOCK_EVERY_S
             self._set_clock(now)
         self._choose_colours(now)
+        version = circle.manifest_version
         for mate in circle.mates.values():
-            self._pass_manifest(mate, now)
+            if mate.manifest_version < version:
+                self._pass_manifest(mate, now)
         self._part_with_one(now)
         for feed in self.intake.feeds:
             feed.forget_rests(now)
@@ -436,17 +440,21 @@ class Membership:
         if not nursery.total:
             nursery.colours = self.intake.colours = ()
             return
+        kept = tuple(stripe for stripe in nursery.colours if self.intake.hopes(stripe, now) or nursery.has(stripe))
+        count = max(len(kept), min(colours.wanted(nursery.total), circle.n))
+        adopts = nursery.total > nursery.used and count == len(nursery.colours) and circle.rng.random() < ADOPT_SHARE
+        if count > len(kept) or adopts:
+            kept = self._more_colours(kept, count, now, adopts=adopts)
+        nursery.colours = self.intake.colours = kept
+
+    def _more_colours(self, kept: Sequence[Stripe], count: int, now: float, *, adopts: bool) -> tuple[Stripe, ...]:
+        circle = self.circle
         relays = adverts.relays_known(circle.n, circle.mates.values(), now)
         fed_by = adverts.by_stripe(circle.mates.values(), now)
-        kept = [stripe for stripe in nursery.colours if self.intake.hopes(stripe, now) or nursery.has(stripe)]
-        count = min(colours.wanted(nursery.total), circle.n)
         chosen = colours.choose(kept, relays, count, circle.rng, offered=fed_by)
-        spare = nursery.total - nursery.used
-        if spare > 0 and len(chosen) == len(nursery.colours) and circle.rng.random() < ADOPT_SHARE:
-            orphan = colours.orphan(chosen, adverts.rooms_known(circle.n, circle.mates.values(), now), circle.rng)
-            if orphan is not None and orphan in fed_by:
-                chosen = tuple(sorted((*chosen, orphan)))
-        nursery.colours = self.intake.colours = chosen
+        rooms = adverts.rooms_known(circle.n, circle.mates.values(), now) if adopts else ()
+        orphan = colours.orphan(chosen, rooms, circle.rng)
+        return tuple(sorted((*chosen, orphan))) if orphan in fed_by else chosen
 
     def _drop_leavers(self, now: float) -> None:
         leavers = [m for m in self.circle.mates.values() if m.leaves_at_s is not None and m.leaves_at_s <= now]
