@@ -153,7 +153,7 @@ class Membership:
 
     def greet_if_named(self, peer: Peer) -> None:
         """Tell a peer whose address a neighbour or the link has named, though the link to it was up before."""
-        named = peer.address in self.book.prospects and peer.key not in self.circle.mates
+        named = peer.key not in self.circle.mates and peer.address in self.book.prospects
         if named and self._greeted.get(peer.key) != peer.link:
             self.greet(peer)
 

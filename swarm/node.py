@@ -209,7 +209,14 @@ class Node:
         if state is None:
             return
         try:
-            self._take(data, source, state, now)
+            if state.peer is None:
+                self._introduce(self._reader.message(data), source, state, now)
+            elif data[:1] == _BLOCK_TYPE:
+                member = self._members.get(SwarmTag(data[1:9]))
+                if member is not None:
+                    member.receive_block(state.peer, data, now)
+            else:
+                self._take(data, state.peer, state.meter, now)
         except RemoteError as fault:
             self.faults[type(fault).__name__] += 1
             if isinstance(fault, ProofError) and state.peer is not None:
@@ -308,24 +315,16 @@ class Node:
         member = self._members[circle.tag] = Membership(circle, now, lambda: len(self._members))
         return member
 
-    def _take(self, data: bytes, source: LinkId, state: _Link, now: float) -> None:
-        peer = state.peer
-        if peer is None:
-            self._introduce(self._reader.message(data), source, state, now)
-            return
+    def _take(self, data: bytes, peer: Peer, meter: Meter, now: float) -> None:
+        """A control message of somebody who has introduced himself."""
         kind = data[0] if data else 0
-        if kind == wire.BLOCK:
-            member = self._members.get(SwarmTag(data[1:9]))
-            if member is not None:
-                member.receive_block(peer, data, now)
-            return
-        if not state.meter.admits(kind, now, max(1, len(self._members))):
+        if not meter.admits(kind, now, max(1, len(self._members))):
             self.excess[RATES[kind].name] += 1
             return
         message = self._reader.message(data)
         match message:
             case wire.Ping():
-                self._say(source, wire.Pong(sent_us=message.sent_us, wall_us=self._wall_us(now)))
+                self._say(peer.link, wire.Pong(sent_us=message.sent_us, wall_us=self._wall_us(now)))
             case wire.Pong():
                 measure(peer, message, self._wall_us(now))
             case wire.Hello() | wire.Welcome():
@@ -465,11 +464,15 @@ class Node:
 
     def _look_after_links(self, now: float) -> None:
         for link, state in list(self._links.items()):
-            if state.peer is None and now - state.since_s > handshake.ANSWER_S:
+            old_s, peer = now - state.since_s, state.peer
+            if peer is None and old_s > handshake.ANSWER_S:
                 self._drop(link, "no introduction", now)
-            elif state.peer is not None and now - state.since_s > IDLE_S and not self._shares_a_swarm(state.peer):
+            elif peer is not None and old_s > IDLE_S and not self._shares_a_swarm(peer):
                 self._drop(link, "nothing in common", now)
         for peer in self._peers.values():
             if peer.ping_due_s <= now:
                 self._ping(peer, now)
         self._greet_named()
+
+
+_BLOCK_TYPE = bytes([wire.BLOCK])
