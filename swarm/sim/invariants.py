@@ -20,9 +20,9 @@ RECENT = 20
 """Newest pieces of a window whose blocks are looked at each time; older ones were looked at before."""
 
 QUEUE_MAX_BYTES = 2 * QUEUE_BYTES_MAX
-"""What may wait at one uplink, late messages included: twice what the product's driver lets wait for one link."""
+"""What may wait at one uplink: twice what the product's driver lets wait for one link."""
 
-SOURCE_BURST_S = 30.0
+SOURCE_BURST_S = 10.0
 """The source may be ahead of its multiple by what the stream is in so long: those who join or come up in place of the
 dead are caught up, and children that have to move are fed until they have."""
 
