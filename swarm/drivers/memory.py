@@ -297,17 +297,33 @@ class MemoryNet:
             while queue:
                 if host.free_s > self.now:
                     return
-                send = queue.popleft()
-                size = len(send.data)
-                host.queued_bytes -= size
-                end = host.ends.get(send.link)
+                send = queue[0]
+                end = self._take_off(host, queue)
                 if end is None:
                     continue
-                end.queued_bytes -= size
                 if send.expires_s is not None and send.expires_s < host.free_s:
-                    end.dropped_bytes += size
+                    end.dropped_bytes += len(send.data)
                 else:
                     self._put_on_line(host, end, send, host.free_s)
+
+    def _drop_late(self, host: Host) -> None:
+        """Of each urgency the late messages are the first: all of one urgency may wait equally long."""
+        for queue in host.queues:
+            while queue and (expires_s := queue[0].expires_s) is not None and expires_s < self.now:
+                size = len(queue[0].data)
+                end = self._take_off(host, queue)
+                if end is not None:
+                    end.dropped_bytes += size
+
+    def _take_off(self, host: Host, queue: deque[Send]) -> _End | None:
+        """Take the first message off a queue; the end that it was for, if the link is still there."""
+        send = queue.popleft()
+        size = len(send.data)
+        host.queued_bytes -= size
+        end = host.ends.get(send.link)
+        if end is not None:
+            end.queued_bytes -= size
+        return end
 
     def _put_on_line(self, host: Host, end: _End, send: Send, now: float) -> None:
         data, line = send.data, host.line
@@ -367,6 +383,7 @@ class MemoryNet:
         if not host.alive:
             return
         self._transmit(host)
+        self._drop_late(host)
         for link, end in list(host.ends.items()):
             stats = LinkStats(
                 rtt_s=2 * end.way_s,

@@ -1,8 +1,8 @@
 """The net in memory: lines, links, deaths, cuts, and a clock that only the test moves."""
 
 from swarm.drivers.line import Line
-from swarm.drivers.memory import DEAD_AFTER_S, DIAL_FAILS_AFTER_S, Host, MemoryNet
-from swarm.events import PieceReady, Unreachable
+from swarm.drivers.memory import DEAD_AFTER_S, DIAL_FAILS_AFTER_S, MEASURE_EVERY_S, Host, MemoryNet
+from swarm.events import PieceReady, Send, Unreachable, Urgency
 from swarm.identity import Identity
 from swarm.manifest import RenditionInfo
 from swarm.node import Node
@@ -102,6 +102,21 @@ def test_what_waits_too_long_is_dropped_and_counted() -> None:
     show(net, on_air, 20)
     assert sum(end.dropped_bytes for end in on_air.ends.values()) > 0
     assert len(pieces(viewer)) < 20
+
+
+def test_what_is_late_does_not_wait_behind_what_is_urgent() -> None:
+    net, on_air, _ = pair(Line(uplink_bps=50_000))
+    (end,) = on_air.ends.values()
+    sends = [
+        Send(end.link, b"\x10" + b"x" * 40_000, Urgency.CONTROL, None),
+        Send(end.link, b"\x10" + b"y" * 1_000, Urgency.CONTROL, None),
+        Send(end.link, b"\x10" + b"z" * 500, Urgency.REPAIR, net.now + 0.3),
+    ]
+    net.call(on_air, lambda node, now: node._out.extend(sends))
+    assert (end.queued_bytes, end.dropped_bytes) == (1_502, 0)
+    net.run_until(net.now + 0.3 + MEASURE_EVERY_S)
+    assert end.dropped_bytes == 501
+    assert not on_air.queues[Urgency.REPAIR]
 
 
 def test_an_address_that_is_nobodys_is_unreachable() -> None:
