@@ -13,6 +13,9 @@ from swarm.window import Entry, Verdict
 ASKED_AT_ONCE = 2
 """Neighbours asked for one piece at a time: one of them may be dead, or lack the same blocks."""
 
+USUAL_SPREADS = 4
+"""A piece that takes longer than usual by more than so many times the usual difference is no usual one."""
+
 WAITING_MAX = 64
 """Pieces held back until the manifest of their epoch is known."""
 
@@ -48,6 +51,8 @@ class Gathering:
         self._intake.arrived(mate, entry, index, now)
         if verdict is Verdict.DUPLICATE:
             self.duplicates += 1
+            if mate.peer.key in self._intake.feeding(Stripe(index)):
+                self._repairs.came_after_all(entry)
             return Stripe(index)
         self.blocks += 1
         self.surplus += verdict is Verdict.NEW and entry.payload is not None
@@ -123,6 +128,7 @@ class Gathering:
         assert entry.payload is not None
         circle = self._circle
         self._repairs.completed(entry, now)
+        self._intake.usual_s = self._repairs.usual_s + USUAL_SPREADS * self._repairs.spread_s
         self._outgo.heal(entry, now)
         delay_s = circle.delay_s(entry.header, now) + entry.header.duration_us / 1e6
         self.delay_s = delay_s if self.delay_s is None else self.delay_s + 0.1 * (delay_s - self.delay_s)

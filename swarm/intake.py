@@ -53,11 +53,17 @@ class Intake:
         self.feeds: list[Feed] = []
         self.colours: tuple[Stripe, ...] = ()
         self.last_block_s = float("-inf")
+        self.usual_s = 0.0
+        """How long the blocks of a piece may well take, from the first to the last one needed."""
+
         self.lacking = 0
         """The stripes that are needed and that no neighbour can give (bit i: stripe i)."""
 
         self.climbing: tuple[PeerId, tuple[wire.Contact, ...]] | None = None
         """My parent on the colour that I try to climb with, and its own: to be known, in order to be asked."""
+
+        self.seeks = True
+        """Whether a parent is missing, about to be another, or owes me blocks."""
 
         self.fed = 0
         """On how many stripes a parent feeds me."""
@@ -221,6 +227,7 @@ class Intake:
     def _troubled(self, now: float) -> list[tuple[Feed, float]]:
         """The feeds that something has to be done about, and for how long their parents owe me blocks."""
         found = []
+        self.seeks = self.fed < self._target()
         starved_s = self._starved_s(now)
         for feed in self.feeds:
             if feed.parent is None:
@@ -231,8 +238,10 @@ class Intake:
                 continue
             feed.hungry_since_s = None
             overdue_s = self._overdue_s(feed, starved_s, now)
+            self.seeks |= overdue_s > 0
             if overdue_s > stripes.OVERDUE_LOOK_S[0] or feed.leaving or feed.asked is not None or not feed.last_number:
                 found.append((feed, overdue_s))
+        self.seeks |= bool(found)
         return found
 
     def _count_parents(self) -> None:
@@ -284,7 +293,7 @@ class Intake:
         assert feed.parent is not None
         mate = self._circle.mates[feed.parent]
         lives = now - mate.heard_at_s < overdue_s
-        return stripes.OVERDUE_LOOK_S[lives]
+        return max(stripes.OVERDUE_LOOK_S[lives], self.usual_s)
 
     def _flowing(self, now: float) -> bool:
         return now - self.last_block_s < STARVED_S

@@ -33,6 +33,9 @@ CROWD_SHARE = 1.6
 """More neighbours than this share of the wanted ones cost more in adverts than they are good for."""
 
 TICK_S = 0.1
+CALM_TICK_S = 0.4
+"""From one tick to the next: while something is under way, or at rest until the next message."""
+
 TICK_SOON_S = 0.02
 """What cannot wait for the next tick waits so long after the last one: a flood of news is looked at together."""
 
@@ -204,12 +207,14 @@ class Membership:
         if mate is not None:
             mate.heard(now)
             self._dispatch(mate, message, now)
+            self._wake(now)
 
     def receive_block(self, peer: Peer, data: bytes, now: float) -> None:
         """A block message. Raises RemoteError when it does not hold."""
         mate = self.circle.mates.get(peer.key)
         if mate is not None:
             stripe = self._gathering.receive(mate, data, now)
+            self._wake(now)
             if stripe is not None:
                 self._herald.ride(peer.key, stripe, now)
 
@@ -222,7 +227,7 @@ class Membership:
         """Everything that is not an answer to a message; every tenth of a second."""
         if now < self._tick_s:
             return
-        self._tick_s, self._ticked_s = now + TICK_S, now
+        self._ticked_s = now
         if now >= self._slow_s:
             self._slow_s = now + SLOW_TICK_S
             self._slow_tick(now)
@@ -235,6 +240,12 @@ class Membership:
             self._climb(now)
         self._drop_leavers(now)
         self._dial(now, neighbours, connected)
+        self._tick_s = now + (TICK_S if self._is_busy() else CALM_TICK_S)
+
+    def _is_busy(self) -> bool:
+        """Whether a piece, a parent or a manifest is being waited for."""
+        circle = self.circle
+        return not circle.n or any(circle.window.incomplete()) or self.intake.seeks
 
     def status(self) -> StreamStatus:
         mates = self.circle.mates.values()
@@ -331,6 +342,10 @@ class Membership:
 
     def _budget(self, mate: Mate) -> Budgets:
         return self._budgets.setdefault(mate.peer.key, Budgets())
+
+    def _wake(self, now: float) -> None:
+        """Something came in: rest no longer."""
+        self._tick_s = min(self._tick_s, now + TICK_S)
 
     def _soon(self, now: float) -> None:
         """Something happened that the next tick has to see."""

@@ -1,5 +1,6 @@
 """Pull repair: which pieces to ask for, when, and of whom."""
 
+from collections import deque
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from random import Random
@@ -22,6 +23,12 @@ AT_ONCE_MAX = 16
 NEAR = 6
 LENDS_NOTHING_MS = 0xFFFF
 """An advert's lag that says: ask me for no repair."""
+
+ENDED_MAX = 16
+HASTY_S = 0.005
+SPREAD_MOST_S = 0.5
+"""Each block that was asked for in vain makes the next searches begin later by twice the former, within bounds: else
+a swarm that is slow for a moment goes on being slow because of what it repairs."""
 
 SOURCE_AFTER_TRIES = 2
 """The source is asked only when neighbours could not help so often: it serves what nobody else has."""
@@ -46,13 +53,21 @@ class Repairs:
     searches: dict[int, Search] = field(default_factory=dict)
     usual_s: float = 0.05
     spread_s: float = 0.05
+    _ended: deque[int] = field(default_factory=lambda: deque(maxlen=ENDED_MAX))
 
     def completed(self, entry: Entry, now: float) -> None:
         """Learn from a piece that became whole; a searched one teaches nothing about the usual time."""
-        if self.searches.pop(entry.number, None) is None:
+        if self.searches.pop(entry.number, None) is not None:
+            self._ended.append(entry.number)
+        else:
             error = now - entry.first_seen_s - self.usual_s
             self.usual_s += 0.1 * error
             self.spread_s += 0.1 * (abs(error) - self.spread_s)
+
+    def came_after_all(self, entry: Entry) -> None:
+        """A parent has sent a block that a neighbour had sent already: if it was asked to, that was hasty."""
+        if entry.number in self.searches or entry.number in self._ended:
+            self.spread_s = min(SPREAD_MOST_S, self.spread_s + HASTY_S)
 
     def failed(self, number: int, key: PeerId, now: float) -> None:
         """The asked neighbour cannot help: try another at once."""

@@ -21,6 +21,7 @@ import uvloop
 
 from gateway.coding_choice import coding_for
 from swarm.link import Link, format_link, parse_link
+from swarm.settings import NodeSettings
 from swarm.units import Address
 from tests.bench.plain_tcp import plain_tcp
 from tests.bench.swarm_nodes import Figures
@@ -40,8 +41,10 @@ OTHERS_TOLD = 3
 MANY = 100
 """From so many viewers on, pieces of ``MANY_PIECE_S`` rather than ``PIECE_S``, and a kill of a fifth."""
 
-PIECE_S, MANY_PIECE_S = 0.2, 0.5
-BITRATE_BPS, MANY_BITRATE_BPS = 2_000_000, 1_000_000
+PIECE_S, MANY_PIECE_S = 0.2, 1.0
+BITRATE_BPS, MANY_BITRATE_BPS = 2_000_000, 96_000
+MANY_NEIGHBOURS = 12
+"""What is a day's work for hundreds of processors is done by two here: these are what they carry."""
 
 
 class Group:
@@ -128,7 +131,8 @@ async def _join_all(options: argparse.Namespace, link: Link, groups: list[Group]
     rng, start_s = random.Random(1), time.monotonic()
     for at in range(options.viewers):
         some = rng.sample(here, min(len(here), OTHERS_TOLD))
-        here.append(await groups[at % len(groups)].join(replace(link, peers=(*some, *link.peers))))
+        told = replace(link, peers=(*some, *link.peers))
+        here.append(await groups[at % len(groups)].join(told, neighbours=options.neighbours))
         await asyncio.sleep(max(0.0, start_s + (at + 1) / options.join_rate - time.monotonic()))
 
 
@@ -261,17 +265,20 @@ def _within(values: list[float], limit_s: float) -> float | None:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make bench-swarm", description=__doc__)
     parser.add_argument("--viewers", type=int, default=6)
-    parser.add_argument("--processes", type=int, help="6, or 10 for many viewers")
+    parser.add_argument("--processes", type=int, help="6, or 5 for many viewers")
+    parser.add_argument("--neighbours", type=int, help="that each viewer looks for: as by default, or 12 for many")
     parser.add_argument("--kill", type=int, help="processes killed half-way: none, or a fifth for many viewers")
     parser.add_argument("--seconds", type=float, help="30, or 60 for many viewers; the kill is half-way")
-    parser.add_argument("--bitrate", type=int, help="bit/s: 2 000 000, or 1 000 000 for many viewers")
-    parser.add_argument("--piece-s", type=float, help="0.2, or 0.5 for many viewers")
+    parser.add_argument("--bitrate", type=int, help="bit/s: 2 000 000, or 96 000 for many viewers")
+    parser.add_argument("--piece-s", type=float, help="0.2, or 1.0 for many viewers")
     parser.add_argument("--k", type=int, help="as a broadcaster would choose it for the bitrate and the piece")
     parser.add_argument("--n", type=int)
-    parser.add_argument("--join-rate", type=float, default=10.0, help="viewers that join in a second")
+    parser.add_argument("--join-rate", type=float, help="viewers that join in a second: 10, or 3 if they are many")
     options = parser.parse_args()
     many = options.viewers >= MANY
-    options.processes = options.processes or min(options.viewers, 10 if many else 6)
+    options.processes = options.processes or min(options.viewers, 5 if many else 6)
+    options.neighbours = options.neighbours or (MANY_NEIGHBOURS if many else NodeSettings().neighbours)
+    options.join_rate = options.join_rate or (3.0 if many else 10.0)
     options.kill = options.kill if options.kill is not None else (options.processes // 5 if many else 0)
     options.seconds = options.seconds or (60.0 if many else 30.0)
     options.bitrate = options.bitrate or (MANY_BITRATE_BPS if many else BITRATE_BPS)

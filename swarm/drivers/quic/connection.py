@@ -28,7 +28,7 @@ from swarm.drivers.quic.certificate import certificate_pem, key_of, private_key_
 from swarm.units import PeerId
 
 ALPN = "seedcast/1"
-IDLE_TIMEOUT_S = 5.0
+IDLE_TIMEOUT_S = 9.0
 ID_BYTES = 8
 STREAM_WINDOW_BYTES = 1 << 20
 CONNECTION_WINDOW_BYTES = 2 << 20

@@ -34,11 +34,16 @@ TIMER_GRAIN_S = 0.002
 """Timers are rounded up to a multiple of this, so that those of many links come up together. Some loops have a clock
 of whole milliseconds and may call a little early: less than that would have the same timer called again and again."""
 
-PING_AFTER_S = 3.3
+PING_AFTER_S = 6.0
 """A link that was silent for so long is asked for a sign of life; neighbours that advertise are not."""
 
 ROUND_S = 0.5
 """So often every link is looked after, all at once, so that the loop wakes once for many."""
+
+SILENT_S = (0.4, 3.0)
+SILENT_FADES = 0.97
+"""Who is not heard of for so long may be dead. It takes twice as long after each false alarm, up to the latter, and
+returns with each round: where everybody is slow, nobody is dead."""
 
 STALLED_S = 0.1
 """Who wakes up so late has not read what came meanwhile, and cannot tell that nothing came."""
@@ -82,6 +87,7 @@ class Endpoint:
         self._timer_s = NEVER
         self._round: asyncio.TimerHandle | None = None
         self._round_s = NEVER
+        self._patience_s = SILENT_S[0]
         self._all_sent: asyncio.Event | None = None
 
     @property
@@ -189,6 +195,8 @@ class Endpoint:
                 self._table.forget(link)
 
     def _receive(self, link: QuicLink, data: bytes, segment_bytes: int, source: SocketAddress, now: float) -> None:
+        if link.silent:
+            self._patience_s = min(SILENT_S[1], 2 * self._patience_s)
         try:
             messages = link.receive(data, segment_bytes, source, now)
         except (ConnectionFault, MalformedMessage) as fault:
@@ -336,7 +344,7 @@ class Endpoint:
         self._settle(link, now)
         if link.connection.closed:
             self._down(link, now)
-        elif now - timer_s < STALLED_S and link.falls_silent(now):
+        elif now - timer_s < STALLED_S and link.falls_silent(self._patience_s, now):
             self._owner.link_silent(link.id, now)
 
     def _look_round(self) -> None:
@@ -344,6 +352,7 @@ class Endpoint:
         self._round = None
         now = self._loop.time()
         on_time = now - self._round_s < STALLED_S
+        self._patience_s = max(SILENT_S[0], SILENT_FADES * self._patience_s)
         measured: dict[LinkId, LinkStats] = {}
         for link in list(self._table.live.values()):
             try:

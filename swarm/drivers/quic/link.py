@@ -13,9 +13,8 @@ from swarm.units import Address, LinkId, PeerId
 UNSENT_BYTES_MAX = 32 << 10
 """Unsent bytes per stream above which nothing more is written."""
 
-SILENT_S = 0.4
 SILENT_PROBES = 2
-"""Nothing was heard for so long, and so many probes in a row went unanswered: the other end may be dead."""
+"""So many probes in a row went unanswered: the other end may be dead."""
 
 BURST_ROUNDS_MAX = 16
 """Refills in one go before other links get their turn."""
@@ -98,9 +97,9 @@ class QuicLink:
             messages += self._readers[channel].feed(chunk)
         return messages
 
-    def falls_silent(self, now: float) -> bool:
-        """Whether the other end has just proved deaf: probes too are unanswered (RFC 9002, 6.2). True once."""
-        if self.silent or not self.up or now - self.heard_s < SILENT_S or self.connection.probes < SILENT_PROBES:
+    def falls_silent(self, patience_s: float, now: float) -> bool:
+        """Whether the other end, not heard of for so long, leaves probes too unanswered (RFC 9002, 6.2). True once."""
+        if self.silent or not self.up or now - self.heard_s < patience_s or self.connection.probes < SILENT_PROBES:
             return False
         self.silent = True
         return True
