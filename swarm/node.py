@@ -35,7 +35,7 @@ BANS_MAX = 1024
 IDLE_S = 10.0
 """A link to a peer that shares no swarm with this node is closed after so long; its place is for others."""
 
-LOOK_EVERY_S = 0.5
+LOOK_EVERY_S = 1.0
 """How often links are looked after: handshakes out of time, pings due."""
 
 

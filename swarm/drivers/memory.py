@@ -51,6 +51,7 @@ class _End:
     received_bytes: int = 0
     dropped_bytes: int = 0
     queued_bytes: int = 0
+    measured_bytes: int = 0
     severed: bool = False
     silent: bool = False
     last_arrival_s: list[float] = field(default_factory=lambda: [0.0, 0.0])
@@ -385,6 +386,10 @@ class MemoryNet:
         self._transmit(host)
         self._drop_late(host)
         for link, end in list(host.ends.items()):
+            gone_bytes = end.sent_bytes + end.dropped_bytes
+            if gone_bytes == end.measured_bytes and not end.queued_bytes:
+                continue
+            end.measured_bytes = gone_bytes
             stats = LinkStats(
                 rtt_s=2 * end.way_s,
                 queued_bytes=end.queued_bytes,
