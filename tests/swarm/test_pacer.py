@@ -59,7 +59,8 @@ def test_ready_is_when_the_allowance_comes_back(rate_bps: float, size: int) -> N
         assert ready_s == 50.0
     else:
         assert ready_s > 50.0
-        assert pacer.allowance(50.0 + (ready_s - 50.0) * 0.99) == 0 or ready_s - 50.0 < 1e-5
+        two_bytes_sooner_s = ready_s - 16 / rate_bps
+        assert two_bytes_sooner_s <= 50.0 or pacer.allowance(two_bytes_sooner_s) == 0
         assert pacer.allowance(ready_s) > 0
 
 
