@@ -14,7 +14,7 @@ from swarm.sim import inside
 from swarm.sim.faults import BLOCK_TYPE
 from swarm.sim.truth import Truth
 from swarm.units import PeerId, StreamId
-from swarm.window import PIECES_MAX
+from swarm.window import PIECES_MAX, Entry
 
 RECENT = 20
 """Newest pieces of a window whose blocks are looked at each time; older ones were looked at before."""
@@ -66,17 +66,30 @@ class Deliveries:
         had.add((news.epoch, news.number))
 
 
-def check_blocks(host: Host, stream: StreamId, truth: Truth) -> None:
+@dataclass(slots=True)
+class Windows:
     """All that a node sends comes from its window: there every block is as the source made it."""
-    member = inside.member(host, stream)
-    if member is None:
-        return
-    window = member.circle.window
-    for number in range(window.newest - RECENT, window.newest + 1):
-        entry = window.get(number)
-        for index, message in entry.messages.items() if entry is not None else ():
-            if not truth.is_block(number, index, message):
-                raise Violation(f"{host.name} holds a forged block {index} of piece {number}")
+
+    truth: Truth
+    _looked_at: dict[str, dict[int, int]] = field(default_factory=dict)
+
+    def check(self, host: Host, stream: StreamId) -> None:
+        """Look at the pieces of which blocks have come since last time."""
+        member = inside.member(host, stream)
+        if member is None:
+            return
+        window = member.circle.window
+        entries = [window.get(number) for number in range(window.newest - RECENT, window.newest + 1)]
+        before = self._looked_at.get(host.name, {})
+        self._looked_at[host.name] = {entry.number: entry.held for entry in entries if entry is not None}
+        for entry in entries:
+            if entry is not None and entry.held != before.get(entry.number):
+                self._check_piece(host, entry)
+
+    def _check_piece(self, host: Host, entry: Entry) -> None:
+        for index, message in entry.messages.items():
+            if not self.truth.is_block(entry.number, index, message):
+                raise Violation(f"{host.name} holds a forged block {index} of piece {entry.number}")
 
 
 def tap(host: Host, truth: Truth) -> Temper:

@@ -9,8 +9,8 @@ from swarm.sim.invariants import (
     Deliveries,
     Loops,
     Rates,
+    Windows,
     check_bans,
-    check_blocks,
     check_bounds,
     tap,
 )
@@ -41,6 +41,7 @@ class Watch:
     found: Found = field(default_factory=Found)
     rates: Rates = field(init=False)
     _deliveries: Deliveries = field(init=False)
+    _windows: Windows = field(init=False)
     _loops: Loops = field(default_factory=Loops)
     _truth: Truth = field(init=False)
     _tapped: int = 0
@@ -49,6 +50,7 @@ class Watch:
         world = self.stage.world
         self._truth = Truth(world)
         self._deliveries = Deliveries(self._truth)
+        self._windows = Windows(self._truth)
         self.rates = Rates(world.show.bitrate_bps, self.stage.scenario.source_multiple)
         if self.dear:
             world.reader = READER
@@ -63,7 +65,7 @@ class Watch:
         everybody = [world.source, *honest]
         good = {PeerId(host.identity.key) for host in (world.source, *world.viewers) if host.name not in stage.liars}
         for host in everybody:
-            check_blocks(host, world.stream, self._truth)
+            self._windows.check(host, world.stream)
             check_bounds(host, world.stream)
             check_bans(host, good, liars=bool(stage.liars))
             self.rates.check_cap(host, now)

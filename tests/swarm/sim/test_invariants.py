@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from swarm.drivers.line import Line
 from swarm.events import PieceReady, Send, Urgency
 from swarm.sim import inside, invariants
-from swarm.sim.invariants import Bucket, Deliveries, Loops, Rates, Violation, check_bans, check_blocks, check_bounds
+from swarm.sim.invariants import Bucket, Deliveries, Loops, Rates, Violation, Windows, check_bans, check_bounds
 from swarm.sim.truth import Truth
 from swarm.sim.world import World
 from swarm.units import LinkId, PeerId
@@ -28,7 +28,7 @@ def test_a_healthy_world_passes(world: World) -> None:
     Deliveries(truth).check(world.viewers)
     Loops().check(world.viewers, world.stream, world.net.now)
     for host in (world.source, *world.viewers):
-        check_blocks(host, world.stream, truth)
+        Windows(truth).check(host, world.stream)
         check_bounds(host, world.stream)
         check_bans(host, {PeerId(world.source.identity.key)}, liars=False)
 
@@ -65,7 +65,7 @@ def test_a_forged_block_is_found_in_a_window_and_on_its_way_out(world: World) ->
     assert look(good) is good
     entry.messages[index] = message[:-1] + bytes([message[-1] ^ 1])
     with pytest.raises(Violation, match=f"forged block {index} of piece {entry.number}"):
-        check_blocks(host, world.stream, truth)
+        Windows(truth).check(host, world.stream)
     with pytest.raises(Violation, match="sent a forged block"):
         look(Send(LinkId(1), entry.messages[index], Urgency.STRIPE, None))
 
