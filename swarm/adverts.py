@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable
 
+from swarm.messages import ANCESTOR_BYTES, ANCESTORS_MAX
 from swarm.peers import Lead, Mate
 from swarm.units import PeerId, Stripe
-from swarm.wire import ANCESTOR_BYTES, ANCESTORS_MAX
 
 DELAY_UNKNOWN_MS = 0xFFFF
 """The sender relays the stripe but nobody feeds it yet: no lead."""

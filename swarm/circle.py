@@ -8,6 +8,7 @@ from swarm.events import Output, Send, Urgency
 from swarm.identity import Identity
 from swarm.manifest import Manifest, RenditionInfo
 from swarm.merkle import NODE_BYTES, depth
+from swarm.messages import Contact, Message
 from swarm.peers import Mate
 from swarm.pieces import HEADER_BYTES, PieceHeader, swarm_tag
 from swarm.reading import Reader
@@ -16,7 +17,7 @@ from swarm.standing import Standing
 from swarm.units import PeerId, StreamId
 from swarm.uplink import Uplink
 from swarm.window import Window
-from swarm.wire import Contact, Message, encode
+from swarm.wire import encode
 
 PACKET_OVERHEAD = 1.04
 """QUIC, UDP and IP headers as a factor on what is sent in packets of about 1,200 bytes."""

@@ -7,8 +7,8 @@ and me is added, and the median of these counts.
 from collections.abc import Iterable
 from statistics import median_low
 
+from swarm.messages import Pong
 from swarm.peers import Mate, Peer
-from swarm.wire import Pong
 
 PING_EVERY_S = 15.0
 DEPTH_UNKNOWN = 0xFF

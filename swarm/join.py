@@ -11,9 +11,9 @@ from functools import lru_cache
 from ipaddress import ip_address
 from random import Random
 
+from swarm.messages import Contact
 from swarm.prefixes import crowd, is_shared, reach
 from swarm.units import Address, PeerId
-from swarm.wire import Contact
 
 KNOWN_MAX = 256
 HINTED_AT_ONCE = 3

@@ -16,12 +16,12 @@ from swarm.intake import Intake
 from swarm.join import AddressBook
 from swarm.limits import Budgets
 from swarm.manifest import Manifest, RenditionInfo, open_manifest, sign_manifest
+from swarm.messages import Message
 from swarm.outgo import Outgo
 from swarm.peers import Mate, Peer
 from swarm.pieces import make_piece
 from swarm.status import PeerStatus, StreamStatus
 from swarm.units import Address, LinkId, PeerId, Stripe
-from swarm.wire import Message
 
 FED_SHARE = 0.5
 """Who is fed looks for this share of the neighbours wanted only: as many again come by themselves."""

@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from swarm.messages import Advert, Contact, Offer
 from swarm.units import Address, LinkId, PeerId, Stripe
-from swarm.wire import Advert, Contact, Offer
 
 ADVERT_FRESH_S = 11.0
 """An advert older than this steers nothing: two missed ones."""

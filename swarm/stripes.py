@@ -12,9 +12,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from random import Random
 
+from swarm.messages import Contact
 from swarm.peers import Lead
 from swarm.units import PeerId, Stripe
-from swarm.wire import Contact
 
 ANSWER_S = (0.25, 0.6)
 """A request without an answer for so long, or for four round trips between these, has failed."""

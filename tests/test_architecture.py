@@ -39,8 +39,8 @@ LAYERS = (
     layer("swarm values", ". units errors settings status"),
     layer(
         "swarm formats",
-        "gf256 coding merkle identity pieces manifest evidence events link wire framing handshake reading prefixes "
-        "window sendqueue pacer peers",
+        "gf256 coding merkle identity pieces manifest evidence events link messages wire framing handshake reading "
+        "prefixes window sendqueue pacer peers",
         "swarm values",
     ),
     # One subject each; what one of them needs of another is handed to it by the state machine.
