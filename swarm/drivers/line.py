@@ -14,6 +14,10 @@ PINHOLE_S = 30.0
 """A NAT remembers whom its host has sent to for so long (RFC 4787, REQ-5, asks for more; many give this)."""
 
 
+DIAL_AGAIN_S = (0.2, 0.6, 1.4, 2.6)
+"""A first packet that nothing answers is sent again so long after the first (QUIC's probe timeout doubles)."""
+
+
 class Reach(Enum):
     """What stands before a host (RFC 4787): nothing, a NAT that keeps its port, or one with a port for each peer."""
 
@@ -83,3 +87,8 @@ def lets_in(reach: Reach, caller: Reach, *, called_out: bool) -> bool:
     if reach is Reach.OPEN:
         return True
     return reach is Reach.CONE and caller is not Reach.SYMMETRIC and called_out
+
+
+def port_behind(reach: Reach, port: int, other: int) -> int:
+    """The port that host number ``other`` sees of a host that sends from ``port``."""
+    return 1024 + (port + 7919 * other) % 60_000 if reach is Reach.SYMMETRIC else port

@@ -11,7 +11,17 @@ from heapq import heappop, heappush
 from math import inf
 from random import Random
 
-from swarm.drivers.line import PACKET_BYTES, PINHOLE_S, RESEND_S, Line, Weather, lets_in, resends
+from swarm.drivers.line import (
+    DIAL_AGAIN_S,
+    PACKET_BYTES,
+    PINHOLE_S,
+    RESEND_S,
+    Line,
+    Weather,
+    lets_in,
+    port_behind,
+    resends,
+)
 from swarm.events import Close, Dial, LinkInfo, LinkStats, News, Send, Urgency
 from swarm.identity import Identity
 from swarm.node import Node
@@ -66,6 +76,7 @@ class Host:
     """
 
     name: str
+    number: int
     identity: Identity
     node: Node
     address: Address
@@ -116,7 +127,7 @@ class MemoryNet:
         address = Address(f"10.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}", 4000)
         rng = self.random(f"host/{name}")
         weather = Weather(line, self.random(f"weather/{name}"))
-        host = self._hosts[address] = Host(name, identity, node, address, line, rng, weather)
+        host = self._hosts[address] = Host(name, number, identity, node, address, line, rng, weather)
         self._schedule(self.now + rng.uniform(0, MEASURE_EVERY_S), self._measure, host)
         return host
 
@@ -200,12 +211,22 @@ class MemoryNet:
 
     def _dial(self, host: Host, order: Dial) -> None:
         other = self._hosts.get(order.address)
-        host.pinholes[order.address] = self.now + PINHOLE_S
         pinned = order.peer is None or (other is not None and order.peer == other.identity.key)
-        if other is None or not pinned or not self._reaches(host, other):
+        if other is None or not pinned or not other.alive:
+            host.pinholes[order.address] = self.now + PINHOLE_S
             self._schedule(self.now + DIAL_FAILS_AFTER_S, self._dial_failed, host, order.address)
             return
-        self._schedule(self.now + 3 * (host.line.delay_s + other.line.delay_s), self._connect, host, other)
+        self._knock(host, other, self.now, DIAL_AGAIN_S)
+
+    def _knock(self, host: Host, other: Host, since_s: float, again_s: tuple[float, ...]) -> None:
+        """Send a first packet; when it does not pass, again after the times left, until the dial has failed."""
+        host.pinholes[other.address] = self.now + PINHOLE_S
+        if self._reaches(host, other):
+            self._schedule(self.now + 3 * (host.line.delay_s + other.line.delay_s), self._connect, host, other)
+        elif again_s:
+            self._schedule(since_s + again_s[0], self._knock, host, other, since_s, again_s[1:])
+        else:
+            self._schedule(since_s + DIAL_FAILS_AFTER_S, self._dial_failed, host, other.address)
 
     def _reaches(self, host: Host, other: Host) -> bool:
         called_out = other.pinholes.get(host.address, 0.0) > self.now
@@ -233,7 +254,9 @@ class MemoryNet:
         here.far, there.far = there, here
         key = PeerId(acceptor.identity.key)
         up = LinkInfo(dialled=True, address=acceptor.address, binding=binding, peer=key)
-        down = LinkInfo(dialled=False, address=dialler.address, binding=binding, peer=None)
+        port = port_behind(one.reach, dialler.address.port, acceptor.number)
+        seen = Address(dialler.address.host, port)
+        down = LinkInfo(dialled=False, address=seen, binding=binding, peer=None)
         self.call(dialler, lambda node, now: node.link_up(near, up, now))
         self.call(acceptor, lambda node, now: node.link_up(far, down, now))
 

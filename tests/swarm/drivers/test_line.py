@@ -4,7 +4,7 @@ from random import Random
 
 import pytest
 
-from swarm.drivers.line import PACKET_BYTES, Line, Reach, Weather, lets_in, resends
+from swarm.drivers.line import PACKET_BYTES, Line, Reach, Weather, lets_in, port_behind, resends
 
 OPEN, CONE, SYMMETRIC = Reach.OPEN, Reach.CONE, Reach.SYMMETRIC
 
@@ -22,6 +22,13 @@ OPEN, CONE, SYMMETRIC = Reach.OPEN, Reach.CONE, Reach.SYMMETRIC
 )
 def test_who_reaches_whom(called: Reach, caller: Reach, called_out: bool, passes: bool) -> None:
     assert lets_in(called, caller, called_out=called_out) is passes
+
+
+def test_a_symmetric_nat_shows_each_peer_another_port() -> None:
+    assert {port_behind(reach, 4000, other) for reach in (OPEN, CONE) for other in range(9)} == {4000}
+    ports = {port_behind(SYMMETRIC, 4000, other) for other in range(2000)}
+    assert len(ports) == 2000
+    assert all(1024 <= port < 65536 for port in ports)
 
 
 def test_without_loss_nothing_is_sent_again() -> None:

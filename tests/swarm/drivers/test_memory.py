@@ -1,6 +1,8 @@
 """The net in memory: lines, links, deaths, cuts, and a clock that only the test moves."""
 
-from swarm.drivers.line import Line
+import pytest
+
+from swarm.drivers.line import Line, Reach
 from swarm.drivers.memory import DEAD_AFTER_S, DIAL_FAILS_AFTER_S, MEASURE_EVERY_S, Host, MemoryNet
 from swarm.events import PieceReady, Send, Unreachable, Urgency
 from swarm.identity import Identity
@@ -117,6 +119,51 @@ def test_what_is_late_does_not_wait_behind_what_is_urgent() -> None:
     net.run_until(net.now + 0.3 + MEASURE_EVERY_S)
     assert end.dropped_bytes == 501
     assert not on_air.queues[Urgency.REPAIR]
+
+
+def neighbours(one: Host) -> set[bytes]:
+    status = one.node.status(STREAM)
+    assert status is not None
+    return {peer.key for peer in status.peers}
+
+
+def test_two_cones_meet_when_both_dial_and_not_before() -> None:
+    net = MemoryNet(1)
+    one, other = host(net, "one", Line(reach=Reach.CONE)), host(net, "other", Line(reach=Reach.CONE))
+    watch(net, one, other.address)
+    net.run_until(0.3)
+    assert not neighbours(one)
+    watch(net, other, one.address)
+    net.run_until(1.5)
+    assert neighbours(one) == {other.identity.key}
+    assert neighbours(other) == {one.identity.key}
+    assert len(one.ends) == len(other.ends) == 1, "of two links one is closed"
+
+
+@pytest.mark.parametrize("reach", [Reach.CONE, Reach.SYMMETRIC])
+def test_behind_a_symmetric_nat_only_the_open_are_reached(reach: Reach) -> None:
+    net = MemoryNet(1)
+    hidden = host(net, "hidden", Line(reach=Reach.SYMMETRIC))
+    there, on_air = host(net, "there", Line(reach=reach)), source(net)
+    watch(net, hidden, there.address, on_air.address)
+    watch(net, there, hidden.address)
+    net.run_until(2.0)
+    assert neighbours(hidden) == {on_air.identity.key}
+    assert {end.peer.name for end in hidden.ends.values()} == {"source"}
+
+
+def test_who_is_behind_a_symmetric_nat_is_seen_at_another_port_by_each() -> None:
+    net = MemoryNet(1)
+    hidden = host(net, "hidden", Line(reach=Reach.SYMMETRIC))
+    others = [host(net, f"open{number}") for number in range(3)]
+    for one in others:
+        watch(net, one, NOWHERE)
+    watch(net, hidden, *(one.address for one in others))
+    net.run_until(1.0)
+    statuses = [status for one in others if (status := one.node.status(STREAM)) is not None]
+    seen = [peer.address for status in statuses for peer in status.peers if peer.key == hidden.identity.key]
+    assert {address.host for address in seen} == {hidden.address.host}
+    assert len({address.port for address in seen}) == 3
 
 
 def test_an_address_that_is_nobodys_is_unreachable() -> None:
