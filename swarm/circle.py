@@ -14,6 +14,7 @@ from swarm.pieces import HEADER_BYTES, PieceHeader, swarm_tag
 from swarm.reading import Reader
 from swarm.settings import NodeSettings
 from swarm.standing import Standing
+from swarm.traversal import Vantage
 from swarm.units import PeerId, StreamId
 from swarm.uplink import Uplink
 from swarm.window import Window
@@ -35,6 +36,7 @@ class Circle:
         owner: Identity | None,
         settings: NodeSettings,
         uplink: Uplink,
+        vantage: Vantage,
         rng: Random,
         wall_offset_s: float,
         reader: Reader,
@@ -47,6 +49,7 @@ class Circle:
         self.owner = owner
         self.settings = settings
         self.uplink = uplink
+        self.vantage = vantage
         self.rng = rng
         self.window = Window(stream, self.tag, reader)
         self.mates: dict[PeerId, Mate] = {}

@@ -13,7 +13,7 @@ from swarm import wire
 from swarm.errors import MalformedMessage, ProofError
 from swarm.events import LinkInfo
 from swarm.identity import Identity, verify
-from swarm.units import PeerId
+from swarm.units import Address, PeerId
 
 CONTEXT = b"seedcast hello 1\0"
 ANSWER_S = 3.0
@@ -22,10 +22,11 @@ ANSWER_S = 3.0
 
 @dataclass(frozen=True, slots=True)
 class Introduction:
-    """What a finished handshake tells of the other end."""
+    """What a finished handshake tells of the other end; ``observed`` is where it sees this one."""
 
     key: PeerId
     download_only: bool
+    observed: Address
 
 
 def hello(me: Identity, info: LinkInfo, *, download_only: bool) -> wire.Hello:
@@ -51,7 +52,7 @@ def open_hello(me: Identity, info: LinkInfo, message: wire.Message) -> Introduct
         raise MalformedMessage("the first message is no hello of this version")
     if not verify(message.key, message.proof, CONTEXT + me.key + info.binding + message.key):
         raise ProofError("the hello's proof does not hold")
-    return Introduction(message.key, message.download_only)
+    return Introduction(message.key, message.download_only, message.observed)
 
 
 def open_welcome(info: LinkInfo, message: wire.Message) -> Introduction:
@@ -60,4 +61,4 @@ def open_welcome(info: LinkInfo, message: wire.Message) -> Introduction:
         raise MalformedMessage("the first message is no welcome of this version")
     if message.key != info.peer:
         raise MalformedMessage("the welcome names another key than the transport proved")
-    return Introduction(message.key, message.download_only)
+    return Introduction(message.key, message.download_only, message.observed)

@@ -8,6 +8,7 @@ from swarm.events import Urgency
 from swarm.intake import Intake
 from swarm.outgo import Outgo
 from swarm.peers import Mate
+from swarm.traversal import can_meet
 from swarm.units import PeerId, Stripe
 
 ADVERT_EVERY_S = (2.0, 5.0)
@@ -41,6 +42,7 @@ class Herald:
         self._changed = True
         self._exchange_s = now + EXCHANGE_EVERY_S
         self._announced: Sequence[object] = []
+        self._said = circle.vantage.access
         self._riding: set[PeerId] = set()
         self._ride_until_s = now
         self._lag_s: float | None = None
@@ -59,6 +61,9 @@ class Herald:
             (stripe, nursery.free(stripe) > 0, nursery.lowest_rank(stripe), self._ancestors(stripe))
             for stripe in nursery.colours
         ]
+        if self._circle.vantage.access is not self._said:
+            self._said = self._circle.vantage.access
+            self.soon(now)
         if gist != self._announced:
             self._announced = gist
             self.soon(now)
@@ -113,7 +118,7 @@ class Herald:
 
     def _name_some(self, mate: Mate, most: int) -> None:
         circle = self._circle
-        others = [other for other in circle.mates.values() if other is not mate]
+        others = [m for m in circle.mates.values() if m is not mate and can_meet(mate.access, m.access)]
         if others:
             chosen = circle.rng.sample(others, min(most, len(others)))
             circle.say(mate, wire.Peers(tag=circle.tag, contacts=tuple(other.contact for other in chosen)))
@@ -128,6 +133,7 @@ class Herald:
             slots=min(0xFFFF, self._outgo.nursery.total),
             clock_depth=circle.clock_depth,
             clock_offset_us=circle.clock_offset_us,
+            access=circle.vantage.access,
             offers=offers,
         )
 

@@ -13,7 +13,7 @@ from random import Random
 
 from swarm.messages import Contact
 from swarm.prefixes import crowd, is_shared, reach
-from swarm.units import Address, PeerId
+from swarm.units import Access, Address, PeerId
 
 KNOWN_MAX = 256
 HINTED_AT_ONCE = 3
@@ -27,6 +27,10 @@ BROUGHT_PER_CROWD = 2
 
 KNOWN_PER_CROWD = 8
 DIALS_AT_ONCE = 8
+HANGS_S = 0.5
+DIALS_HANGING = 24
+"""A dial without an answer for so long probably finds nobody, and others are tried beside it, so many in all."""
+
 DIALS_BROUGHT = (4.0, 16)
 """Dials to what one neighbour has brought: so many a second in the long run, so many at once."""
 
@@ -46,7 +50,10 @@ DOUBLINGS_MAX = 10
 class Prospect:
     """One address; ``key`` pins the peer when ``bringer`` named it, both None when the user's link did.
 
-    ``colours``: the stripes that it is said to relay (bit i: stripe i).
+    ``colours``: the stripes that it is said to relay (bit i: stripe i). ``named_by`` named it last, with the key
+    ``named`` and an ``access``; ``invited``: it wants to be dialled, so ``named_by`` says;
+    ``introduced``: ``named_by`` has been asked to tell it of this dial. ``asked_until_s``: until then it is expected to
+    dial this node.
     """
 
     address: Address
@@ -54,9 +61,16 @@ class Prospect:
     bringer: PeerId | None
     crowd: str
     colours: int = 0
+    access: Access = Access.UNKNOWN
+    named: PeerId | None = None
+    named_by: PeerId | None = None
+    invited: bool = False
+    introduced: bool = False
+    asked_until_s: float = 0.0
     failures: int = 0
     next_s: float = 0.0
     dialling: bool = False
+    dialled_s: float = 0.0
 
     @property
     def from_link(self) -> bool:
@@ -87,7 +101,11 @@ class AddressBook:
 
     def add(self, contacts: Iterable[Contact], bringer: Contact, now: float) -> None:
         """Take in what a neighbour named, as long as there is room for it."""
-        news = [contact for contact in contacts if not self._renew(contact) and self._credible(contact, bringer, now)]
+        news = [
+            contact
+            for contact in contacts
+            if not self._renew(contact, bringer) and self._credible(contact, bringer, now)
+        ]
         if not news:
             return
         brought = Counter(p.bringer for p in self.prospects.values() if p.bringer is not None)
@@ -100,7 +118,8 @@ class AddressBook:
                 continue
             if len(self.prospects) >= KNOWN_MAX and not self._make_room(brought, bringer.key):
                 return
-            self.prospects[contact.address] = Prospect(contact.address, contact.key, bringer.key, name, contact.colours)
+            self.prospects[contact.address] = Prospect(contact.address, contact.key, bringer.key, name)
+            self._renew(contact, bringer)
             brought[bringer.key] += 1
             crowds[name] += 1
             of_bringer[name] += 1
@@ -111,39 +130,73 @@ class AddressBook:
         self.add(hints, bringer, now)
         self._hinted.update(contact.address for contact in hints if contact.address in self.prospects)
 
+    def invite(self, contact: Contact, bringer: Contact, now: float) -> None:
+        """A neighbour says that this peer wants to be dialled now; it counts as that neighbour's doing."""
+        self.hint((contact,), bringer, now)
+        if (prospect := self.prospects.get(contact.address)) is not None and not prospect.dialling:
+            prospect.invited = True
+            prospect.next_s = now
+
     def due(
-        self, connected: Callable[[], set[Address]], wanted: int, now: float, lacking: int = 0, *, rng: Random
+        self,
+        connected: Callable[[], set[Address]],
+        wanted: int,
+        now: float,
+        lacking: int = 0,
+        *,
+        usable: Callable[[Prospect], bool] = lambda prospect: True,
+        rng: Random,
     ) -> list[Prospect]:
         """Whom to dial now, so that about ``wanted`` more neighbours come; marks them as being dialled.
 
         The user's own come first, then those that are said to relay a stripe of ``lacking`` (bit i: stripe i).
+        ``usable`` tells whether there is a way to a peer.
         """
         hinted, self._hinted = self._hinted, set()
         room = max(min(wanted, DIALS_AT_ONCE), min(len(hinted), HINTED_AT_ONCE))
-        if room <= 0 or (room := room - sum(p.dialling for p in self.prospects.values())) <= 0:
+        under_way = [p.dialled_s for p in self.prospects.values() if p.dialling]
+        room = min(room - sum(now - at < HANGS_S for at in under_way), DIALS_HANGING - len(under_way))
+        if room <= 0:
             return []
         here = connected()
         idle = [
             p
             for p in self.prospects.values()
-            if p.next_s <= now and not p.dialling and p.address not in here and not self._rests(p, now)
+            if p.next_s <= now and not p.dialling and p.address not in here and not self._rests(p, now) and usable(p)
         ]
         found: list[Prospect] = []
         for prospect in sorted(
-            _over_crowds(idle, rng), key=lambda p: (not p.from_link, p.address not in hinted, not p.colours & lacking)
+            _over_crowds(idle, rng),
+            key=lambda p: (not p.from_link or p.failures > 0, p.address not in hinted, not p.colours & lacking),
         ):
             if len(found) == room:
                 break
             if self._affordable(prospect, now):
                 found.append(prospect)
         for prospect in found:
-            prospect.dialling = True
+            prospect.dialling, prospect.introduced, prospect.dialled_s = True, False, now
+        return found
+
+    def hanging(self, now: float) -> list[Prospect]:
+        """Dials that nobody has answered for a while; who was asked to dial this node and has not, is given up."""
+        found = [p for p in self.prospects.values() if p.dialling and now - p.dialled_s >= HANGS_S]
+        for prospect in found:
+            if prospect.asked_until_s and prospect.asked_until_s <= now:
+                prospect.dialling, prospect.asked_until_s = False, 0.0  # nothing was sent there: no failed dial
+                self.failed(prospect.address, now)
         return found
 
     def reached(self, address: Address) -> None:
         if (prospect := self.prospects.get(address)) is not None:
-            prospect.dialling, prospect.failures = False, 0
+            prospect.dialling = prospect.invited = False
+            prospect.failures = 0
             self._failed.pop(prospect.crowd, None)
+
+    def came(self, key: PeerId) -> None:
+        """A peer has dialled this node; it may be one that was asked to, from an address that only this node sees."""
+        for prospect in self.prospects.values():
+            if prospect.asked_until_s and key in {prospect.key, prospect.named}:
+                prospect.dialling, prospect.failures, prospect.asked_until_s = False, 0, 0.0
 
     def failed(self, address: Address, now: float) -> None:
         """A dial came to nothing, or the peer has left: wait longer, forget what only a neighbour named."""
@@ -152,7 +205,7 @@ class AddressBook:
             return
         if prospect.dialling:
             self._note_failure(prospect.crowd, now)
-        prospect.dialling = False
+        prospect.dialling = prospect.invited = False
         prospect.failures += 1
         prospect.next_s = now + min(RETRY_S[1], RETRY_S[0] * 2 ** min(DOUBLINGS_MAX, prospect.failures - 1))
         if prospect.failures >= 3 and not prospect.from_link:
@@ -166,14 +219,20 @@ class AddressBook:
         tried = [p for p in self.prospects.values() if p.failures]
         return len(tried) if tried and len(tried) == len(self.prospects) else 0
 
-    def _renew(self, contact: Contact) -> bool:
-        """Whether the address is known; if so its colours are renewed, and a key that failed gives way to another."""
+    def _renew(self, contact: Contact, bringer: Contact) -> bool:
+        """Whether the address is known; if so its colours are renewed, and a key that failed gives way to another.
+
+        Of what is said about its access the better counts: who is wrong costs a dial, and keeps nobody apart.
+        """
         known = self.prospects.get(contact.address)
         if known is None:
             return False
         known.colours = contact.colours or known.colours
         if known.failures and known.key != contact.key and not known.from_link:
             known.key = contact.key
+        if contact.access and (not known.access or contact.access < known.access):
+            known.access = contact.access
+        known.named, known.named_by = contact.key, bringer.key
         return True
 
     def _credible(self, contact: Contact, bringer: Contact, now: float) -> bool:
@@ -197,7 +256,7 @@ class AddressBook:
 
     def _affordable(self, prospect: Prospect, now: float) -> bool:
         """Whether its bringer may cause one more dial now; counts it."""
-        bringer = prospect.bringer
+        bringer = prospect.named_by if prospect.invited else prospect.bringer
         if bringer is None:
             return True
         rate, burst = DIALS_BROUGHT

@@ -50,6 +50,8 @@ RATES: Final = {
     15: Rate("bye", 0.5, 10.0),
     16: Rate("ping", 2.0, 20.0),
     17: Rate("pong", 2.0, 20.0),
+    18: Rate("meet", 4.0, 40.0),
+    19: Rate("introduce", 4.0, 40.0),
 }
 """By the message's type byte; for one peer in one swarm."""
 

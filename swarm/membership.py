@@ -3,13 +3,13 @@
 Nothing here waits: a message or a tick changes the state and appends to the node's outputs.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from swarm import adverts, clock, colours, wire
 from swarm.circle import Circle
 from swarm.errors import LocalError
-from swarm.events import Dial, ManifestReady, Unreachable
+from swarm.events import ManifestReady
 from swarm.gathering import Gathering
 from swarm.herald import Herald
 from swarm.intake import Intake
@@ -20,17 +20,9 @@ from swarm.messages import Message
 from swarm.outgo import Outgo
 from swarm.peers import Mate, Peer
 from swarm.pieces import make_piece
+from swarm.rendezvous import Rendezvous
 from swarm.status import PeerStatus, StreamStatus
 from swarm.units import Address, LinkId, PeerId, Stripe
-
-FED_SHARE = 0.5
-"""Who is fed looks for this share of the neighbours wanted only: as many again come by themselves."""
-
-SHORT_SHARE = 1.5
-"""Who lacks a stripe that no neighbour can give looks for more of them."""
-
-CROWD_SHARE = 1.6
-"""More neighbours than this share of the wanted ones cost more in adverts than they are good for."""
 
 TICK_S = 0.1
 CALM_TICK_S = 0.4
@@ -44,7 +36,6 @@ ADOPT_SHARE = 0.3
 """Chance a slow tick to adopt an orphan stripe: one of several neighbours does, seldom all at once."""
 
 CLOCK_EVERY_S = 2.0
-UNREACHABLE_EVERY_S = 5.0
 MANIFEST_AGAIN_S = 1.0
 BYE_LINGER_S = 0.3
 """A neighbour that said good-bye goes on sending for so long."""
@@ -55,19 +46,22 @@ class Membership:
 
     def __init__(self, circle: Circle, now: float, others: Callable[[], int]) -> None:
         self.circle = circle
-        self.book = AddressBook()
         self.intake = Intake(circle)
         self.outgo = Outgo(circle, self.intake)
+        self.rendezvous = Rendezvous(circle, self.intake, now)
         self._gathering = Gathering(circle, self.intake, self.outgo)
         self._herald = Herald(circle, self.intake, self.outgo, now)
         self._others = others
         self._tick_s = now
         self._ticked_s = float("-inf")
         self._slow_s = self._clock_s = now
-        self._unreachable_s = now + UNREACHABLE_EVERY_S
         self._bytes_in = self._bytes_out = 0
         self._greeted: dict[PeerId, LinkId] = {}
         self._budgets: dict[PeerId, Budgets] = {}
+
+    @property
+    def book(self) -> AddressBook:
+        return self.rendezvous.book
 
     # -- commands
 
@@ -239,7 +233,7 @@ class Membership:
             self._gathering.tick(now)
             self._climb(now)
         self._drop_leavers(now)
-        self._dial(now, neighbours, connected)
+        self.rendezvous.dial(now, neighbours, connected)
         self._tick_s = now + (TICK_S if self._is_busy() else CALM_TICK_S)
 
     def _is_busy(self) -> bool:
@@ -281,27 +275,27 @@ class Membership:
 
     # -- messages
 
-    def _dispatch(self, mate: Mate, message: Message, now: float) -> None:  # noqa: C901 - one line a message
+    def _dispatch(self, mate: Mate, message: Message, now: float) -> None:  # noqa: C901, PLR0912 - one line a message
         match message:
             case wire.Advert():
                 self._heard(mate, message, now)
             case wire.ManifestMessage():
                 self._manifest(mate, message, now)
             case wire.Peers():
-                self._learn(mate, message.contacts, now)
+                self.rendezvous.learn(mate, message.contacts, now)
             case wire.Subscribe():
                 self._subscribe(mate, message, now)
             case wire.Unsubscribe():
                 self.outgo.nursery.remove(message.stripe, mate.peer.key)
             case wire.Accept():
-                self._learn(mate, message.above, now)
+                self.rendezvous.learn(mate, message.above, now)
                 self.intake.accepted(mate, message, now)
                 self._herald.soon(now)
             case wire.Reject():
-                self._ask_there(mate, message.hints, now)
+                self.rendezvous.ask_there(mate, message.hints, now)
                 self.intake.rejected(mate, message, now)
             case wire.Moved():
-                self._ask_there(mate, message.hints, now)
+                self.rendezvous.ask_there(mate, message.hints, now)
                 self.intake.moved(mate, message, now)
             case wire.Want():
                 self._want(mate, message, now)
@@ -309,16 +303,11 @@ class Membership:
                 self._gathering.sorry(mate, message.number, now)
             case wire.Bye():
                 self._bye(mate, message, now)
-
-    def _ask_there(self, mate: Mate, contacts: Collection[wire.Contact], now: float) -> None:
-        """A mate names who could feed me in its stead: those that I do not know yet are dialled at once."""
-        circle = self.circle
-        strangers = [c for c in contacts if c.key != circle.me and c.key not in circle.mates]
-        self.book.hint(strangers, mate.contact, now)
-
-    def _learn(self, mate: Mate, contacts: Collection[wire.Contact], now: float) -> None:
-        """A mate names peers; one that names this node teaches nothing."""
-        self.book.add((c for c in contacts if c.key != self.circle.me), mate.contact, now)
+            case wire.Meet():
+                self.rendezvous.meet(mate, message, now)
+            case wire.Introduce():
+                self.rendezvous.introduce(mate, message, now)
+                self._soon(now)
 
     def _subscribe(self, mate: Mate, message: wire.Subscribe, now: float) -> None:
         """A mate that comes and goes is caught up within its budget, and otherwise gets what is new only."""
@@ -410,7 +399,7 @@ class Membership:
             self._soon(now)
 
     def _bye(self, mate: Mate, message: wire.Bye, now: float) -> None:
-        self._learn(mate, [contact for _, contact in message.parents], now)
+        self.rendezvous.learn(mate, [contact for _, contact in message.parents], now)
         self.intake.leaving(mate, message, now)
         self.outgo.nursery.remove_everywhere(mate.peer.key)
         mate.offers = {}
@@ -479,8 +468,7 @@ class Membership:
     def _part_with_one(self, now: float) -> None:
         """Of too many neighbours say good-bye to one with whom no blocks are exchanged."""
         circle = self.circle
-        most = circle.settings.neighbours * CROWD_SHARE if not circle.is_source else circle.settings.links_max * 0.75
-        if len(circle.mates) <= most:
+        if not self.rendezvous.crowded:
             return
         busy = self.busy()
         idle = [mate for key, mate in circle.mates.items() if key not in busy]
@@ -495,19 +483,7 @@ class Membership:
         """Get to know my parent's parent, which may have a place for me."""
         climbing, self.intake.climbing = self.intake.climbing, None
         if climbing is not None and (parent := self.circle.mates.get(climbing[0])) is not None:
-            self._ask_there(parent, climbing[1], now)
-
-    def _dial(self, now: float, neighbours: int, connected: Callable[[], set[Address]]) -> None:
-        circle = self.circle
-        lacking = self.intake.lacking
-        fed = self.intake.fed >= circle.k > 0
-        enough = int(circle.settings.neighbours * (SHORT_SHARE if lacking else FED_SHARE if fed else 1))
-        wanted = min(enough - len(circle.mates), circle.settings.links_max - neighbours)
-        for prospect in self.book.due(connected, wanted, now, lacking, rng=circle.rng):
-            circle.order(Dial(address=prospect.address, peer=prospect.key))
-        if not circle.mates and not circle.is_source and now >= self._unreachable_s and (tried := self.book.hopeless()):
-            self._unreachable_s = now + UNREACHABLE_EVERY_S
-            circle.order(Unreachable(stream=circle.stream, tried=tried))
+            self.rendezvous.ask_there(parent, climbing[1], now)
 
 
 def _use(mate: Mate) -> int:

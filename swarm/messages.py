@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from swarm.units import Address, PeerId, Stripe, SwarmTag
+from swarm.units import Access, Address, PeerId, Stripe, SwarmTag
 
-VERSION: Final = 2
+VERSION: Final = 3
 PEERS_MAX: Final = 32
 HINTS_MAX: Final = 3
 ANCESTORS_MAX: Final = 16
@@ -14,11 +14,13 @@ MANIFEST_BYTES_MAX: Final = 160 * 1024
 
 
 class Contact(NamedTuple):
-    """A peer, where it was last seen, and the stripes that it was seen to relay (bit i: stripe i)."""
+    """A peer, where it was last seen, the stripes that it was seen to relay (bit i: stripe i), and what it says of
+    who can reach it."""
 
     key: PeerId
     address: Address
     colours: int = 0
+    access: Access = Access.UNKNOWN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +88,7 @@ class Advert:
     slots: int
     clock_depth: int
     clock_offset_us: int
+    access: Access
     offers: tuple[Offer, ...]
 
 
@@ -164,6 +167,22 @@ class Bye:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Meet:
+    """Introduce me to this mate of yours: it may be that we reach each other only if both dial at once."""
+
+    tag: SwarmTag
+    key: PeerId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Introduce:
+    """A mate of mine wants to reach you: dial it now, at the address that I see of it."""
+
+    tag: SwarmTag
+    contact: Contact
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ping:
     sent_us: int
 
@@ -178,5 +197,5 @@ class Pong:
 
 Message = (
     Hello | Welcome | Interest | ManifestMessage | Advert | Peers | Subscribe | Accept | Reject
-    | Unsubscribe | Moved | Want | Sorry | Bye | Ping | Pong
+    | Unsubscribe | Moved | Want | Sorry | Bye | Meet | Introduce | Ping | Pong
 )  # fmt: skip

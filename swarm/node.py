@@ -27,6 +27,7 @@ from swarm.prefixes import crowd
 from swarm.reading import READER, Reader
 from swarm.settings import NodeSettings
 from swarm.status import StreamStatus, UplinkStatus
+from swarm.traversal import Vantage
 from swarm.units import Address, LinkId, PeerId, StreamId, SwarmTag
 from swarm.uplink import Uplink
 
@@ -77,6 +78,7 @@ class Node:
         self._out: list[Output] = []
         self._look_s = now
         self._door = Door()
+        self._vantage = Vantage()
         self.faults: Counter[str] = Counter()
         """Links that were closed for what came over them, by kind of fault."""
 
@@ -164,6 +166,10 @@ class Node:
 
     def link_up(self, link: LinkId, info: LinkInfo, now: float) -> None:
         """A connection is there, encrypted; its ends introduce themselves now."""
+        if info.dialled and self._came_to_me(info.peer):
+            self._close(link, "it has dialled this node meanwhile")
+            self._reached(info.address)
+            return
         name = crowd(info.address)
         if not self._has_room(name, info, now):
             self._out.append(Close(link=link, reason="no room for more links"))
@@ -184,10 +190,10 @@ class Node:
         state = self._links.pop(link, None)
         if state is None:
             return
-        if state.peer is None:
-            self._dial_over(state.info.address, now)
-        else:
+        if state.peer is not None:
             self._forget(state.peer, now)
+        elif state.info.dialled:
+            self._dial_over(state.info.address, now)
         self._tick(now)
 
     def link_silent(self, link: LinkId, now: float) -> None:
@@ -307,6 +313,7 @@ class Node:
             owner=owner,
             settings=self._settings,
             uplink=self._uplink,
+            vantage=self._vantage,
             rng=self._rng,
             wall_offset_s=self._wall_offset_s,
             reader=self._reader,
@@ -381,13 +388,16 @@ class Node:
         if not self._prefer(link, info, intro.key, now):
             self._close(link, "connected already")
             return
-        if not info.dialled:
+        if info.dialled:
+            self._vantage.told(info.address, intro.observed)
+        else:
+            self._vantage.came_in(info.address, now)
             self._say(link, handshake.welcome(self._identity, info, download_only=self._settings.download_only))
         state.peer = peer = Peer(link, intro.key, info.address, info.dialled, intro.download_only, now)
         self._peers[intro.key] = peer
         self._ping(peer, now)
         for member in self._members.values():
-            member.book.reached(info.address)
+            member.rendezvous.met(peer)
             if info.dialled and info.address in member.book.prospects:
                 member.greeted(peer)
 
@@ -399,11 +409,19 @@ class Node:
         mine = info.dialled
         lower_dials = self.key < key
         if mine not in {old.dialled, lower_dials}:
-            for member in self._members.values():
-                member.book.reached(info.address)
+            self._reached(info.address)
             return False
         self._drop(old.link, "replaced by another link", now)
         return True
+
+    def _came_to_me(self, key: PeerId | None) -> bool:
+        """Whether a peer that was dialled has a link here that it opened itself: two that were introduced dial both."""
+        peer = self._peers.get(key) if key is not None else None
+        return peer is not None and not peer.dialled
+
+    def _reached(self, address: Address) -> None:
+        for member in self._members.values():
+            member.book.reached(address)
 
     def _forget(self, peer: Peer, now: float) -> None:
         if self._peers.get(peer.key) is peer:

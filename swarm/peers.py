@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from swarm.messages import Advert, Contact, Offer
-from swarm.units import Address, LinkId, PeerId, Stripe
+from swarm.units import Access, Address, LinkId, PeerId, Stripe
 
 ADVERT_FRESH_S = 11.0
 """An advert older than this steers nothing: two missed ones."""
@@ -43,6 +43,7 @@ class Mate:
     offers: dict[Stripe, Offer] = field(default_factory=dict)
     manifest_version: tuple[int, int] = (0, 0)
     manifest_sent_s: float = float("-inf")
+    introduced_until_s: float = 0.0
     caught_up_s: dict[Stripe, float] = field(default_factory=dict)
     leaves_at_s: float | None = None
     heard_at_s: float = 0.0
@@ -67,7 +68,12 @@ class Mate:
         colours = 0
         for stripe in self.offers:
             colours |= 1 << stripe
-        return Contact(self.peer.key, self.peer.address, colours)
+        return Contact(self.peer.key, self.peer.address, colours, self.access)
+
+    @property
+    def access(self) -> Access:
+        """Who can reach it, as it says itself."""
+        return self.advert.access if self.advert is not None else Access.UNKNOWN
 
     def fresh(self, now: float) -> bool:
         return now - self.advert_at_s < ADVERT_FRESH_S

@@ -1,5 +1,6 @@
 """The numbers and names that every layer shares, kept apart by type."""
 
+from enum import IntEnum
 from typing import NamedTuple, NewType
 
 PeerId = NewType("PeerId", bytes)
@@ -30,3 +31,16 @@ class Address(NamedTuple):
 
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+class Access(IntEnum):
+    """What stands before a peer, as far as it matters to who wants to reach it (RFC 4787).
+
+    OPEN: anybody may dial it. CONE: a NAT that shows everybody the same port; who it has sent to may dial it. HARD: a
+    NAT with another port for each peer; nobody reaches it, except that it dials somebody who is open.
+    """
+
+    UNKNOWN = 0
+    OPEN = 1
+    CONE = 2
+    HARD = 3

@@ -26,7 +26,9 @@ from swarm.messages import (
     Contact,
     Hello,
     Interest,
+    Introduce,
     ManifestMessage,
+    Meet,
     Message,
     Moved,
     Offer,
@@ -41,7 +43,7 @@ from swarm.messages import (
     Welcome,
 )
 from swarm.pieces import HEADER_BYTES, STRIPES_MAX, SealedPiece
-from swarm.units import KEY_BYTES, SIGNATURE_BYTES, TAG_BYTES, Address, PeerId, Stripe, SwarmTag
+from swarm.units import KEY_BYTES, SIGNATURE_BYTES, TAG_BYTES, Access, Address, PeerId, Stripe, SwarmTag
 
 __all__ = [
     "ANCESTORS_MAX",
@@ -57,7 +59,9 @@ __all__ = [
     "Contact",
     "Hello",
     "Interest",
+    "Introduce",
     "ManifestMessage",
+    "Meet",
     "Message",
     "Moved",
     "Offer",
@@ -128,7 +132,10 @@ class _Reader:
         return _address(self.take(size + 2))
 
     def contact(self) -> Contact:
-        return Contact(self.key(), self.address(), self.unpack(_NUMBER)[0])
+        return Contact(self.key(), self.address(), self.unpack(_NUMBER)[0], self.access())
+
+    def access(self) -> Access:
+        return _access(self.byte())
 
     def contacts(self, most: int) -> tuple[Contact, ...]:
         return tuple(self.contact() for _ in range(_bounded(self.byte(), most, "contacts")))
@@ -155,9 +162,14 @@ def _bounded(value: int, most: int, what: str) -> int:
     return value
 
 
+def _access(value: int) -> Access:
+    return _ACCESSES[_bounded(value, Access.HARD, "access")]
+
+
+_ACCESSES = tuple(Access)
 _INTEREST = struct.Struct(">II")
 _OFFER = struct.Struct(">BHBB")
-_ADVERT = struct.Struct(">QHIHBqB")
+_ADVERT = struct.Struct(">QHIHBqBB")
 _SUBSCRIBE = struct.Struct(">QB")
 _WANT = struct.Struct(">QQB")
 _NUMBER = struct.Struct(">Q")
@@ -172,7 +184,7 @@ def _put_address(address: Address) -> bytes:
 
 
 def _put_contact(contact: Contact) -> bytes:
-    return contact.key + _put_address(contact.address) + _NUMBER.pack(contact.colours)
+    return contact.key + _put_address(contact.address) + _NUMBER.pack(contact.colours) + bytes([contact.access])
 
 
 def _put_contacts(contacts: tuple[Contact, ...]) -> bytes:
@@ -198,7 +210,9 @@ def _put_offer(o: Offer) -> bytes:
 
 
 def _put_advert(m: Advert) -> bytes:
-    fixed = _ADVERT.pack(m.newest, m.lag_ms, m.uptime_s, m.slots, m.clock_depth, m.clock_offset_us, len(m.offers))
+    fixed = _ADVERT.pack(
+        m.newest, m.lag_ms, m.uptime_s, m.slots, m.clock_depth, m.clock_offset_us, m.access, len(m.offers)
+    )
     return m.tag + fixed + b"".join(map(_put_offer, m.offers))
 
 
@@ -237,7 +251,7 @@ def _get_offer(r: _Reader) -> Offer:
 
 def _get_advert(r: _Reader) -> Advert:
     tag = r.tag()
-    newest, lag_ms, uptime_s, slots, clock_depth, clock_offset_us, count = r.unpack(_ADVERT)
+    newest, lag_ms, uptime_s, slots, clock_depth, clock_offset_us, access, count = r.unpack(_ADVERT)
     offers = tuple(_get_offer(r) for _ in range(_bounded(count, STRIPES_MAX, "offers")))
     return Advert(
         tag=tag,
@@ -247,6 +261,7 @@ def _get_advert(r: _Reader) -> Advert:
         slots=slots,
         clock_depth=clock_depth,
         clock_offset_us=clock_offset_us,
+        access=_access(access),
         offers=offers,
     )
 
@@ -292,6 +307,8 @@ _GET: dict[int, Callable[[_Reader], Message]] = {
     15: _get_bye,
     16: lambda r: Ping(sent_us=r.unpack(_PING)[0]),
     17: _get_pong,
+    18: lambda r: Meet(tag=r.tag(), key=r.key()),
+    19: lambda r: Introduce(tag=r.tag(), contact=r.contact()),
 }
 
 
@@ -332,6 +349,10 @@ def encode(message: Message) -> bytes:  # noqa: C901, PLR0911, PLR0912 - one lin
             return b"\x10" + _PING.pack(message.sent_us)
         case Pong():
             return b"\x11" + _PONG.pack(message.sent_us, message.wall_us)
+        case Meet():
+            return b"\x12" + message.tag + message.key
+        case Introduce():
+            return b"\x13" + message.tag + _put_contact(message.contact)
 
 
 def decode(data: bytes) -> Message:

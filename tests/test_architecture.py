@@ -46,11 +46,15 @@ LAYERS = (
     # One subject each; what one of them needs of another is handed to it by the state machine.
     layer(
         "swarm policy",
-        "adverts clock colours door join limits repair slots standing stripes uplink",
+        "adverts clock colours door join limits repair slots standing stripes traversal uplink",
         SWARM_VALUES,
         siblings=False,
     ),
-    layer("swarm machine", "circle intake outgo gathering herald membership node", f"{SWARM_VALUES}, swarm policy"),
+    layer(
+        "swarm machine",
+        "circle intake outgo gathering herald rendezvous membership node",
+        f"{SWARM_VALUES}, swarm policy",
+    ),
     layer("swarm drivers", "drivers", f"{SWARM_VALUES}, swarm machine"),
     layer("swarm simulator", "sim", f"{SWARM_VALUES}, swarm policy, swarm machine, swarm drivers"),
     layer("gateway media", "media"),

@@ -8,7 +8,7 @@ from swarm import wire
 from swarm.identity import Identity
 from swarm.manifest import Manifest, RenditionInfo, sign_manifest
 from swarm.pieces import SealedPiece, make_piece, swarm_tag
-from swarm.units import Address, PeerId, StreamId, Stripe, SwarmTag
+from swarm.units import Access, Address, PeerId, StreamId, Stripe, SwarmTag
 
 BATCHES = 24
 """Pieces of which blocks are sent: the last ones made."""
@@ -42,7 +42,7 @@ class Grammar:
         self._kinds: tuple[Callable[[], wire.Message], ...] = (
             self._interest, self._manifest, self._advert, self._advert, self._peers, self._subscribe, self._subscribe,
             self._accept, self._accept, self._reject, self._unsubscribe, self._moved, self._want, self._want,
-            self._sorry, self._bye, self._ping, self._pong,
+            self._sorry, self._bye, self._ping, self._pong, self._meet, self._introduce,
         )  # fmt: skip
         self.describe()
         self.advance()
@@ -181,7 +181,10 @@ class Grammar:
         return Address(host, self._unsigned(16))
 
     def _contact(self) -> wire.Contact:
-        return wire.Contact(self._rng.choice(self.keys), self._address(), self._unsigned(64))
+        return wire.Contact(self._rng.choice(self.keys), self._address(), self._unsigned(64), self._access())
+
+    def _access(self) -> Access:
+        return Access(self._rng.randrange(4))
 
     def _contacts(self, most: int) -> tuple[wire.Contact, ...]:
         return tuple(self._contact() for _ in range(self._rng.choice([0, 1, 2, most])))
@@ -215,6 +218,7 @@ class Grammar:
             slots=self._unsigned(16),
             clock_depth=self._unsigned(8),
             clock_offset_us=self._signed(),
+            access=self._access(),
             offers=tuple(self._offer() for _ in range(self._rng.choice([0, 1, 3, 6]))),
         )
 
@@ -246,6 +250,12 @@ class Grammar:
 
     def _bye(self) -> wire.Message:
         return wire.Bye(tag=self._tag(), parents=tuple((self._stripe(), c) for c in self._contacts(6)))
+
+    def _meet(self) -> wire.Message:
+        return wire.Meet(tag=self._tag(), key=self._rng.choice(self.keys))
+
+    def _introduce(self) -> wire.Message:
+        return wire.Introduce(tag=self._tag(), contact=self._contact())
 
     def _ping(self) -> wire.Message:
         return wire.Ping(sent_us=self._signed())

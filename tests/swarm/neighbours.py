@@ -1,7 +1,7 @@
 """Neighbours made for tests of the rules: what they are and what they advertise, without links or nodes."""
 
 from swarm.peers import Mate, Peer
-from swarm.units import Address, LinkId, PeerId, Stripe, SwarmTag
+from swarm.units import Access, Address, LinkId, PeerId, Stripe, SwarmTag
 from swarm.wire import Advert, Offer
 
 TAG = SwarmTag(b"12345678")
@@ -24,6 +24,7 @@ def advert(
     clock_depth: int = 0xFF,
     clock_offset_us: int = 0,
     slots: int = 0,
+    access: Access = Access.UNKNOWN,
 ) -> Advert:
     return Advert(
         tag=TAG,
@@ -33,6 +34,7 @@ def advert(
         slots=slots,
         clock_depth=clock_depth,
         clock_offset_us=clock_offset_us,
+        access=access,
         offers=offers,
     )
 

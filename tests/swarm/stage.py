@@ -10,7 +10,7 @@ from swarm.membership import Membership
 from swarm.node import Node
 from swarm.pieces import SealedPiece, make_piece, swarm_tag
 from swarm.settings import NodeSettings
-from swarm.units import Address, LinkId, PeerId, StreamId, Stripe
+from swarm.units import Access, Address, LinkId, PeerId, StreamId, Stripe
 
 OWNER = Identity(b"o" * 32)
 STREAM = StreamId(OWNER.key)
@@ -73,7 +73,13 @@ def offer(stripe: int, *, delay_ms: int = 50, free: int = 9, ancestors: tuple[by
     return wire.Offer(stripe=Stripe(stripe), delay_ms=delay_ms, free=free, lowest_rank=0, ancestors=ancestors)
 
 
-def advert(*offers: wire.Offer, newest: int = 0, clock_offset_us: int = 0, slots: int = 0) -> wire.Advert:
+def advert(
+    *offers: wire.Offer,
+    newest: int = 0,
+    clock_offset_us: int = 0,
+    slots: int = 0,
+    access: Access = Access.UNKNOWN,
+) -> wire.Advert:
     return wire.Advert(
         tag=TAG,
         newest=newest,
@@ -82,6 +88,7 @@ def advert(*offers: wire.Offer, newest: int = 0, clock_offset_us: int = 0, slots
         slots=slots,
         clock_depth=0,
         clock_offset_us=clock_offset_us,
+        access=access,
         offers=offers,
     )
 

@@ -3,7 +3,7 @@
 from hypothesis import strategies as st
 
 from swarm import wire
-from swarm.units import Address, PeerId, Stripe, SwarmTag
+from swarm.units import Access, Address, PeerId, Stripe, SwarmTag
 
 U8 = st.integers(0, 0xFF)
 U16 = st.integers(0, 0xFFFF)
@@ -16,7 +16,8 @@ keys = st.binary(min_size=32, max_size=32).map(PeerId)
 stripes = st.integers(0, 63).map(Stripe)
 hosts = st.ip_addresses().map(lambda ip: str(ip).partition("%")[0])
 addresses = st.builds(Address, hosts, U16)
-contacts = st.builds(wire.Contact, keys, addresses, U64)
+accesses = st.sampled_from(Access)
+contacts = st.builds(wire.Contact, keys, addresses, U64, accesses)
 hints = st.lists(contacts, max_size=wire.HINTS_MAX).map(tuple)
 ancestors = st.lists(st.binary(min_size=4, max_size=4), max_size=wire.ANCESTORS_MAX).map(tuple)
 offers = st.builds(wire.Offer, stripe=stripes, delay_ms=U16, free=U8, lowest_rank=U8, ancestors=ancestors)
@@ -48,6 +49,7 @@ def swarm_messages(tag: st.SearchStrategy[SwarmTag] = tags) -> st.SearchStrategy
             slots=U16,
             clock_depth=U8,
             clock_offset_us=I64,
+            access=accesses,
             offers=st.lists(offers, max_size=4).map(tuple),
         ),
         st.builds(wire.Peers, tag=tag, contacts=st.lists(contacts, max_size=4).map(tuple)),
@@ -58,6 +60,8 @@ def swarm_messages(tag: st.SearchStrategy[SwarmTag] = tags) -> st.SearchStrategy
         st.builds(wire.Moved, tag=tag, stripe=stripes, hints=hints),
         st.builds(wire.Want, tag=tag, number=U64, held=U64, count=st.integers(0, 64)),
         st.builds(wire.Sorry, tag=tag, number=U64),
+        st.builds(wire.Meet, tag=tag, key=keys),
+        st.builds(wire.Introduce, tag=tag, contact=contacts),
         st.builds(wire.Bye, tag=tag, parents=st.lists(st.tuples(stripes, contacts), max_size=4).map(tuple)),
     )
 

@@ -10,8 +10,10 @@ from swarm.join import (
     BROUGHT_PER_CROWD,
     DIALS_AT_ONCE,
     DIALS_BROUGHT,
+    DIALS_HANGING,
     FAILURES_PER_CROWD,
     FAILURES_S,
+    HANGS_S,
     KNOWN_MAX,
     KNOWN_PER_CROWD,
     RETRY_S,
@@ -19,7 +21,7 @@ from swarm.join import (
     dialable,
 )
 from swarm.prefixes import crowd
-from swarm.units import Address
+from swarm.units import Access, Address
 from swarm.wire import Contact
 from tests.swarm.neighbours import key
 
@@ -319,3 +321,91 @@ def test_the_watch_over_failures_and_dials_is_bounded() -> None:
             book.forget(found)
     assert len(book._failed) <= 512
     assert len(book._dialled_until_s) <= 3000
+
+
+# -- who cannot simply be dialled
+
+
+def test_of_what_is_said_of_an_access_the_better_counts() -> None:
+    book = AddressBook()
+    said = [Access.UNKNOWN, Access.HARD, Access.UNKNOWN, Access.CONE, Access.HARD, Access.OPEN, Access.CONE]
+    counted = []
+    for access in said:
+        book.add([Contact(key(1), address(1), access=access)], bringer(1), 0.0)
+        counted.append(book.prospects[address(1)].access)
+    best = [Access.UNKNOWN, Access.HARD, Access.HARD, Access.CONE, Access.CONE, Access.OPEN, Access.OPEN]
+    assert counted == best
+
+
+def test_who_named_it_last_is_the_one_to_ask() -> None:
+    book = AddressBook()
+    for number in (1, 2):
+        book.add([contact(1)], bringer(number), 0.0)
+    assert book.prospects[address(1)].named_by == bringer(2).key
+    assert book.prospects[address(1)].bringer == bringer(1).key, "it counts as the first one's"
+
+
+def test_who_invites_is_dialled_at_once_though_it_rests() -> None:
+    book = AddressBook()
+    named(book, [contact(1)])
+    assert due(book) == [address(1)]
+    book.failed(address(1), 0.0)
+    assert due(book, now=0.1) == []
+    book.invite(contact(1), bringer(2), 0.2)
+    assert due(book, now=0.2, wanted=0) == [address(1)]
+
+
+def test_an_invitation_counts_as_its_bringers_doing() -> None:
+    book = AddressBook()
+    dialled = 0
+    for number in range(40):
+        book.invite(contact(number), bringer(2), 0.0)
+        found = due(book, wanted=0)
+        dialled += len(found)
+        for one in found:
+            book.reached(one)
+    assert dialled == DIALS_BROUGHT[1]
+
+
+def test_whom_there_is_no_way_to_is_left_out() -> None:
+    book = AddressBook()
+    named(book, [contact(1), contact(2)])
+    usable = book.due(set, 20, 0.0, usable=lambda prospect: prospect.key == key(2), rng=Random(1))
+    assert [prospect.address for prospect in usable] == [address(2)]
+
+
+def test_dials_that_hang_make_room_for_others_up_to_a_bound() -> None:
+    book = AddressBook()
+    for number in range(8):
+        named(book, [contact(number * 8 + n) for n in range(8)], by=number)
+    assert len(due(book, 0.0)) == DIALS_AT_ONCE
+    assert due(book, HANGS_S / 2) == []
+    now, under_way = 0.0, DIALS_AT_ONCE
+    while under_way < DIALS_HANGING:
+        now += HANGS_S
+        under_way += len(due(book, now))
+    assert under_way == DIALS_HANGING
+    assert due(book, now + HANGS_S) == []
+    assert len(book.hanging(now)) >= DIALS_HANGING - DIALS_AT_ONCE
+
+
+def test_the_users_own_addresses_give_way_once_they_have_failed() -> None:
+    book = AddressBook()
+    book.add_link([address(n) for n in range(100, 108)])
+    named(book, [contact(1)])
+    for failed in due(book):
+        book.failed(failed, 0.0)
+    assert address(1) in due(book, RETRY_S[0])
+
+
+def test_who_was_asked_to_dial_this_node_may_come_from_anywhere_or_not_at_all() -> None:
+    book = AddressBook()
+    named(book, [contact(1), contact(2)])
+    for prospect in book.due(set, 20, 0.0, rng=Random(1)):
+        prospect.asked_until_s = 3.0
+    book.came(key(1))
+    book.hanging(3.0)
+    came, stayed = book.prospects[address(1)], book.prospects[address(2)]
+    assert (came.dialling, came.failures) == (False, 0)
+    assert (stayed.dialling, stayed.failures) == (False, 1)
+    assert not book._failed, "nothing was sent to its prefix"

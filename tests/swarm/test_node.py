@@ -11,7 +11,7 @@ from swarm.handshake import ANSWER_S
 from swarm.identity import Identity
 from swarm.node import BAN_S, BANS_MAX, IDLE_S
 from swarm.settings import NodeSettings
-from swarm.units import Address, PeerId, StreamId
+from swarm.units import Access, Address, PeerId, StreamId
 from tests.swarm.stage import (
     INTEREST,
     OWNER,
@@ -134,6 +134,41 @@ def test_of_two_links_dialled_at_once_the_lower_keys_stays(who: Identity, mine_f
         stage.say(mine, stage.welcome(who))
     assert set(stage.closed) == {theirs if lower_dials else mine}
     assert peers(stage) == {who.key}
+
+
+def test_a_dial_that_gets_through_after_the_other_ones_is_not_needed_any_more() -> None:
+    stage = Stage()
+    stage.watch(HOME)
+    stage.pass_time(0.2)
+    theirs = stage.meet(LOWER, HOME)
+    stage.say(theirs, INTEREST)
+    mine, _ = stage.link(dialled=PeerId(LOWER.key), address=HOME)
+    assert set(stage.closed) == {mine}
+    assert stage.take(mine) == [], "the other end never learns that there was a choice"
+    assert not stage.member.book.prospects[HOME].dialling
+
+
+def test_who_reached_this_node_and_hung_up_at_once_is_no_failed_dial() -> None:
+    stage = Stage()
+    stage.watch(HOME)
+    stage.pass_time(0.2)
+    stage.befriend(1)
+    link, _ = stage.link(address=HOME)
+    stage.lose(link)
+    assert stage.member.book.prospects[HOME].failures == 0
+
+
+def test_a_node_finds_out_what_stands_before_it() -> None:
+    stage = Stage()
+    stage.watch()
+    verdicts = []
+    for number in (1, 2):
+        link, _ = stage.link(dialled=PeerId(actor(number).key), address=Address(f"10.5.0.{number}", 4000))
+        stage.say(link, stage.welcome(actor(number)))
+        verdicts.append(stage.member.circle.vantage.access)
+    stage.meet(actor(3))
+    verdicts.append(stage.member.circle.vantage.access)
+    assert verdicts == [Access.UNKNOWN, Access.CONE, Access.OPEN]
 
 
 def test_a_peer_that_dials_again_replaces_its_old_link() -> None:

@@ -14,7 +14,7 @@ from tests.swarm.strategies import messages
 TAG = SwarmTag(b"12345678")
 KEY = PeerId(bytes(32))
 ADDRESS = b"\x04\x0a\x00\x00\x01\x0f\xa0"
-CONTACT = bytes(32) + ADDRESS + bytes(8)
+CONTACT = bytes(32) + ADDRESS + bytes(9)
 
 
 @given(messages())
@@ -65,9 +65,11 @@ def test_trailing_bytes_are_malformed(message: wire.Message, more: bytes) -> Non
         pytest.param(b"\x01\x01" + bytes(96) + b"\x02" + ADDRESS, id="flag of two"),
         pytest.param(b"\x02\x01" + bytes(32) + b"\x00\x05\x0a\x00\x00\x01\x0f\xa0", id="address family 5"),
         pytest.param(b"\x04" + TAG + bytes(wire.MANIFEST_BYTES_MAX + 1), id="manifest too long"),
-        pytest.param(b"\x05" + TAG + bytes(25) + b"\x41" + bytes(65 * 6), id="65 offers"),
-        pytest.param(b"\x05" + TAG + bytes(25) + b"\x01\x40" + bytes(5), id="offer of stripe 64"),
-        pytest.param(b"\x05" + TAG + bytes(25) + b"\x01" + bytes(5) + b"\x11" + bytes(17 * 4), id="17 ancestors"),
+        pytest.param(b"\x05" + TAG + bytes(26) + b"\x41" + bytes(65 * 6), id="65 offers"),
+        pytest.param(b"\x05" + TAG + bytes(25) + b"\x04\x00", id="advert with access 4"),
+        pytest.param(b"\x13" + TAG + CONTACT[:-1] + b"\x04", id="contact with access 4"),
+        pytest.param(b"\x05" + TAG + bytes(26) + b"\x01\x40" + bytes(5), id="offer of stripe 64"),
+        pytest.param(b"\x05" + TAG + bytes(26) + b"\x01" + bytes(5) + b"\x11" + bytes(17 * 4), id="17 ancestors"),
         pytest.param(b"\x06" + TAG + b"\x21" + CONTACT * 33, id="33 contacts"),
         pytest.param(b"\x07" + TAG + b"\x40" + bytes(9), id="subscribe to stripe 64"),
         pytest.param(b"\x07" + TAG + bytes(9) + b"\x02", id="subscribe's flag of two"),
@@ -79,7 +81,7 @@ def test_trailing_bytes_are_malformed(message: wire.Message, more: bytes) -> Non
         pytest.param(b"\x0d" + TAG + bytes(16) + b"\x41", id="want of 65 blocks"),
         pytest.param(b"\x0f" + TAG + b"\x41" + (b"\x00" + CONTACT) * 65, id="bye with 65 parents"),
         pytest.param(b"\x00", id="type 0"),
-        pytest.param(b"\x12", id="type 18"),
+        pytest.param(b"\x14", id="type 20"),
         pytest.param(b"\x0c" + bytes(300), id="block, which is not decoded here"),
     ],
 )
@@ -91,7 +93,7 @@ def test_a_field_out_of_bounds_is_refused(data: bytes) -> None:
 @pytest.mark.parametrize(
     "data",
     [
-        pytest.param(b"\x05" + TAG + bytes(25) + b"\x40" + bytes(64 * 6), id="64 offers"),
+        pytest.param(b"\x05" + TAG + bytes(26) + b"\x40" + bytes(64 * 6), id="64 offers"),
         pytest.param(b"\x06" + TAG + b"\x20" + CONTACT * 32, id="32 contacts"),
         pytest.param(b"\x07" + TAG + b"\x3f" + bytes(9), id="stripe 63"),
         pytest.param(b"\x08" + TAG + b"\x00\x10" + bytes(16 * 4) + b"\x00", id="16 ancestors"),
