@@ -4,7 +4,13 @@ from collections.abc import Iterable
 
 from swarm.messages import ANCESTOR_BYTES, ANCESTORS_MAX
 from swarm.peers import Lead, Mate
-from swarm.units import PeerId, Stripe
+from swarm.units import Access, PeerId, Stripe
+
+BREADTH = {Access.HARD: 0, Access.UNKNOWN: 1, Access.CONE: 1, Access.OPEN: 2}
+"""How many others could use a peer's places: nobody but the open reaches one behind a hard NAT."""
+
+SCARCE_S = 0.1
+"""Added to a lead's score for each step by which its places are of more use to others than mine would be."""
 
 DELAY_UNKNOWN_MS = 0xFFFF
 """The sender relays the stripe but nobody feeds it yet: no lead."""
@@ -35,11 +41,19 @@ def by_stripe(mates: Iterable[Mate], now: float) -> dict[Stripe, list[Mate]]:
 
 
 def leads(
-    stripe: Stripe, relays: Iterable[Mate], *, rank: int, me: PeerId, feeding: dict[PeerId, int], piece_s: float
+    stripe: Stripe,
+    relays: Iterable[Mate],
+    *,
+    rank: int,
+    me: PeerId,
+    access: Access,
+    feeding: dict[PeerId, int],
+    piece_s: float,
 ) -> list[Lead]:
     """Those of the ``relays`` of a stripe that could feed me.
 
-    ``rank`` is the one that I would ask with; ``feeding`` counts the stripes that each mate feeds me already.
+    ``rank`` is the one that I would ask with, ``access`` what stands before me; ``feeding`` counts the stripes that
+    each mate feeds me already.
     A lead has a place for my rank, and does not descend from me.
     """
     found = []
@@ -48,7 +62,8 @@ def leads(
         offer = mate.offers[stripe]
         if (offer.free > 0 or offer.lowest_rank > rank) and mine not in offer.ancestors:
             crowding = 0.0 if mate.is_source else CROWDING_S * feeding.get(mate.peer.key, 0)
-            score = offer.delay_ms / 1e3 + mate.peer.rtt_s / 2 + piece_s / 4 + crowding
+            scarce = 0.0 if mate.is_source else SCARCE_S * (BREADTH[mate.access] - BREADTH[access])
+            score = offer.delay_ms / 1e3 + mate.peer.rtt_s / 2 + piece_s / 4 + crowding + scarce
             found.append(Lead(mate.peer.key, score, vacant=offer.free > 0))
     return found
 

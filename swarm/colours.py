@@ -7,6 +7,8 @@ from swarm.units import Stripe
 
 COLOURS_MAX = 4
 CHILDREN_PER_COLOUR = 12
+ADOPTED_MAX = 8
+"""Colours of an open peer that has neighbours behind hard NATs: what the open do not relay, those cannot have."""
 
 
 def wanted(slots: int) -> int:
@@ -30,7 +32,7 @@ def choose(
     return tuple(sorted(colours))
 
 
-def orphan(have: Sequence[Stripe], rooms: Sequence[int], rng: Random) -> Stripe | None:
+def orphan(have: Sequence[Stripe], rooms: Sequence[int], rng: Random, most: int = COLOURS_MAX) -> Stripe | None:
     """A stripe to be adopted by somebody with slots to spare: ``rooms[i]``, the neighbours with a place on it, is 0."""
     orphans = [Stripe(i) for i, count in enumerate(rooms) if count == 0 and i not in have]
-    return rng.choice(orphans) if orphans and len(have) < COLOURS_MAX else None
+    return rng.choice(orphans) if orphans and len(have) < most else None

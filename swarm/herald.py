@@ -9,7 +9,7 @@ from swarm.intake import Intake
 from swarm.outgo import Outgo
 from swarm.peers import Mate
 from swarm.traversal import can_meet
-from swarm.units import PeerId, Stripe
+from swarm.units import Access, PeerId, Stripe
 
 ADVERT_EVERY_S = (2.0, 5.0)
 """To those whom I feed or who feed me, and to the others."""
@@ -21,7 +21,9 @@ the block alone, while a packet of its own costs both ends a wake-up, and its ac
 ADVERT_SOON_S = (0.25, 1.5)
 """A change that matters is told at once, but not more often than this, to the former and to the latter."""
 
-EXCHANGE_EVERY_S = 30.0
+EXCHANGE_EVERY_S = (30.0, 5.0)
+"""The latter to those whom nobody can reach: others do not come by themselves."""
+
 EXCHANGE_PEERS = (20, 6)
 """How many neighbours are named to another at meeting, and later."""
 
@@ -40,7 +42,7 @@ class Herald:
         self._due_s = [now, now]
         self._last_s = [float("-inf"), float("-inf")]
         self._changed = True
-        self._exchange_s = now + EXCHANGE_EVERY_S
+        self._exchange_s = [now + every_s for every_s in EXCHANGE_EVERY_S]
         self._announced: Sequence[object] = []
         self._said = circle.vantage.access
         self._riding: set[PeerId] = set()
@@ -72,10 +74,12 @@ class Herald:
             self._advertise(self._riding, now)
         if any(due):
             self._proclaim(due, now)
-        if now >= self._exchange_s:
-            self._exchange_s = now + EXCHANGE_EVERY_S
-            for mate in self._circle.mates.values():
-                self._name_some(mate, EXCHANGE_PEERS[1])
+        for hard, due_s in enumerate(self._exchange_s):
+            if now >= due_s:
+                self._exchange_s[hard] = now + EXCHANGE_EVERY_S[hard]
+                for mate in self._circle.mates.values():
+                    if hard == (mate.access is Access.HARD):
+                        self._name_some(mate, EXCHANGE_PEERS[1])
 
     def _proclaim(self, due: list[bool], now: float) -> None:
         """It is time for the near, with whom blocks are exchanged, or for the far; the near without news can wait."""

@@ -342,8 +342,7 @@ class Intake:
     def _rank(self, stripe: Stripe) -> int:
         if stripe in self.colours:
             return slots.relay_rank(self._circle.slots // len(self.colours))
-        spare = slots.SPARE if self.fed >= self._circle.k else 0
-        return (slots.CONTRIBUTOR if self.colours else slots.RECEIVER) + spare
+        return slots.leaf_rank(self._circle.vantage.access, relays=bool(self.colours), spare=self.fed >= self._circle.k)
 
     def _best(self, feed: Feed, now: float) -> Lead | None:
         prospect = self._survey(now)
@@ -356,11 +355,12 @@ class Intake:
             relays,
             rank=rank,
             me=self._circle.me,
+            access=self._circle.vantage.access,
             feeding=prospect.feeding,
             piece_s=self._circle.piece_s,
         )
         found = [lead for lead in found if lead.key not in prospect.suspected]
-        if rank >= slots.CONTRIBUTOR:
+        if rank >= slots.CONFINED:
             # A leaf drives nobody out as long as there is room anywhere.
             vacant = feed.choose([lead for lead in found if lead.vacant], self._circle.rng, now)
             if vacant is not None:
@@ -375,12 +375,11 @@ class Intake:
             self.lacking |= 1 << feed.stripe
             return
         feed.ask(lead.key, now, self._circle.mates[lead.key].peer.rtt_s)
-        rank = self._rank(feed.stripe)
         message = wire.Subscribe(
             tag=self._circle.tag,
             stripe=feed.stripe,
             since=self._since(),
-            spare=rank >= slots.CONTRIBUTOR and rank % 2 == slots.SPARE,
+            spare=feed.stripe not in self.colours and self.fed >= self._circle.k,
         )
         self._circle.say(self._circle.mates[lead.key], message)
         feeding = self._survey(now).feeding

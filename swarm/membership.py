@@ -22,7 +22,7 @@ from swarm.peers import Mate, Peer
 from swarm.pieces import make_piece
 from swarm.rendezvous import Rendezvous
 from swarm.status import PeerStatus, StreamStatus
-from swarm.units import Address, LinkId, PeerId, Stripe
+from swarm.units import Access, Address, LinkId, PeerId, Stripe
 
 TICK_S = 0.1
 CALM_TICK_S = 0.4
@@ -452,12 +452,17 @@ class Membership:
         nursery.colours = self.intake.colours = kept
 
     def _more_colours(self, kept: Sequence[Stripe], count: int, now: float, *, adopts: bool) -> tuple[Stripe, ...]:
+        """What the open do not relay, those behind hard NATs cannot have: who has such mates looks at the open only."""
         circle = self.circle
-        relays = adverts.relays_known(circle.n, circle.mates.values(), now)
+        mates = list(circle.mates.values())
+        relied_on = circle.vantage.access is Access.OPEN and any(mate.access is Access.HARD for mate in mates)
+        peers = [mate for mate in mates if not relied_on or mate.access is Access.OPEN]
+        relays = adverts.relays_known(circle.n, peers, now)
         fed_by = adverts.by_stripe(circle.mates.values(), now)
         chosen = colours.choose(kept, relays, count, circle.rng, offered=fed_by)
-        rooms = adverts.rooms_known(circle.n, circle.mates.values(), now) if adopts else ()
-        orphan = colours.orphan(chosen, rooms, circle.rng)
+        rooms = adverts.rooms_known(circle.n, peers, now) if adopts else ()
+        most = colours.ADOPTED_MAX if relied_on else colours.COLOURS_MAX
+        orphan = colours.orphan(chosen, rooms, circle.rng, most)
         return tuple(sorted((*chosen, orphan))) if orphan in fed_by else chosen
 
     def _drop_leavers(self, now: float) -> None:
@@ -486,6 +491,6 @@ class Membership:
             self.rendezvous.ask_there(parent, climbing[1], now)
 
 
-def _use(mate: Mate) -> int:
-    """What a neighbour could be good for: the children that it says it has room for."""
-    return mate.advert.slots if mate.advert is not None and mate.offers else 0
+def _use(mate: Mate) -> tuple[bool, int]:
+    """What a neighbour could be good for, or I for it: who has few others to turn to, then who has room."""
+    return mate.access is Access.HARD, mate.advert.slots if mate.advert is not None and mate.offers else 0

@@ -9,6 +9,7 @@ from swarm.events import Urgency
 from swarm.intake import Intake
 from swarm.peers import Mate
 from swarm.slots import Child, Nursery
+from swarm.traversal import can_meet
 from swarm.units import PeerId, Stripe
 from swarm.window import Entry
 
@@ -103,7 +104,7 @@ class Outgo:
             self._reject(mate, stripe)
             return
         if admission.displaced is not None:
-            takes_over = rank < slots.CONTRIBUTOR and admission.displaced.stripe == stripe
+            takes_over = rank < slots.CONFINED and admission.displaced.stripe == stripe
             self._tell_to_move(admission.displaced, (mate.peer.key,) if takes_over else ())
         ancestors, above = self._intake_ancestors(stripe), circle.contacts(self._intake.feeding(stripe))
         circle.say(mate, wire.Accept(tag=circle.tag, stripe=stripe, ancestors=ancestors, above=above))
@@ -118,7 +119,7 @@ class Outgo:
         for child in children:
             mate = self._circle.mates.get(child.key)
             if mate is not None and child.key != sender:
-                urgency = Urgency.TRUNK if child.rank < slots.CONTRIBUTOR else Urgency.STRIPE
+                urgency = Urgency.TRUNK if child.rank < slots.CONFINED else Urgency.STRIPE
                 self._circle.pass_on(mate, data, urgency, now + STRIPE_WAIT_S)
 
     def heal(self, entry: Entry, now: float) -> None:
@@ -218,7 +219,11 @@ class Outgo:
 
     def _reject(self, mate: Mate, stripe: Stripe) -> None:
         circle = self._circle
-        relays = [key for key, other in circle.mates.items() if stripe in other.offers and key != mate.peer.key]
+        relays = [
+            key
+            for key, other in circle.mates.items()
+            if stripe in other.offers and key != mate.peer.key and can_meet(mate.access, other.access)
+        ]
         circle.rng.shuffle(relays)
         below = [key for key in self.nursery.children(stripe) if key in relays]
         hints = circle.contacts((below + relays)[: wire.HINTS_MAX])

@@ -11,9 +11,11 @@ from dataclasses import dataclass, field
 from math import inf
 
 from swarm.peers import Mate
-from swarm.units import PeerId, Stripe
+from swarm.units import Access, PeerId, Stripe
 
-RELAY, CONTRIBUTOR, RECEIVER = 0, 8, 12
+RELAY, CONFINED, CONTRIBUTOR, RECEIVER = 0, 8, 9, 12
+"""The best rank of each class; from the second on they are leaves of the stripe."""
+
 RELAY_STEPS = 6
 """A relay's rank grows by one from 0 each time that its room halves: 32 children and more, 16, 8, 4, 2, fewer."""
 
@@ -54,13 +56,20 @@ def relay_rank(room: int) -> int:
     return RELAY + max(0, RELAY_STEPS - min(room, 63).bit_length())
 
 
+def leaf_rank(access: Access, *, relays: bool, spare: bool) -> int:
+    """The rank of who does not pass the stripe on: who needs it and has few to ask for it goes one class up."""
+    if access is Access.HARD and not spare:
+        return CONFINED if relays else CONTRIBUTOR
+    return (CONTRIBUTOR if relays else RECEIVER) + SPARE * spare
+
+
 def rank(mate: Mate, stripe: Stripe, *, spare: bool, demoted: bool = False) -> int:
     """How good a child's claim to a stripe is, by what it has advertised; ``demoted``: it was found to give nothing."""
-    if demoted or mate.advert is None or not mate.offers or mate.peer.download_only:
+    if demoted or mate.advert is None:
         return RECEIVER + spare
-    if stripe in mate.offers:
-        return relay_rank(mate.advert.slots // len(mate.offers))
-    return CONTRIBUTOR + spare
+    if mate.peer.download_only or stripe not in mate.offers:
+        return leaf_rank(mate.access, relays=bool(mate.offers) and not mate.peer.download_only, spare=spare)
+    return relay_rank(mate.advert.slots // len(mate.offers))
 
 
 @dataclass(slots=True)
@@ -121,7 +130,7 @@ class Nursery:
         worst = self._worst(stripe)
         if worst is None:
             return 0
-        return worst.rank if worst.rank >= CONTRIBUTOR else max(0, worst.rank - CLEARLY + 1)
+        return worst.rank if worst.rank >= CONFINED else max(0, worst.rank - CLEARLY + 1)
 
     def ask(self, stripe: Stripe, key: PeerId, rank: int, now: float, *, spare: bool = False) -> Admission:
         """Decide on a request, and take the child in if there is or can be made a place."""

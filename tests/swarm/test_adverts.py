@@ -2,18 +2,34 @@
 
 import pytest
 
-from swarm.adverts import CROWDING_S, DELAY_UNKNOWN_MS, by_stripe, chain, leads, relays_known, rooms_known, short
+from swarm.adverts import (
+    CROWDING_S,
+    DELAY_UNKNOWN_MS,
+    SCARCE_S,
+    by_stripe,
+    chain,
+    leads,
+    relays_known,
+    rooms_known,
+    short,
+)
 from swarm.peers import ADVERT_FRESH_S, Lead, Mate
-from swarm.units import PeerId, Stripe
+from swarm.units import Access, PeerId, Stripe
 from swarm.wire import ANCESTORS_MAX
 from tests.swarm.neighbours import advert, key, mate, offer
 
 ME = key(99)
 
 
-def found(*mates: Mate, rank: int = 2, feeding: dict[PeerId, int] | None = None, now: float = 0.0) -> list[Lead]:
+def found(
+    *mates: Mate,
+    rank: int = 2,
+    feeding: dict[PeerId, int] | None = None,
+    access: Access = Access.UNKNOWN,
+    now: float = 0.0,
+) -> list[Lead]:
     relays = by_stripe(mates, now).get(Stripe(0), [])
-    return leads(Stripe(0), relays, rank=rank, me=ME, feeding=feeding or {}, piece_s=0.2)
+    return leads(Stripe(0), relays, rank=rank, me=ME, access=access, feeding=feeding or {}, piece_s=0.2)
 
 
 def test_a_lead_is_scored_by_its_delay_half_the_round_trip_and_a_quarter_piece() -> None:
@@ -54,6 +70,20 @@ def test_without_a_free_slot_only_a_better_rank_gets_a_place() -> None:
 def test_a_lead_tells_whether_another_child_would_have_to_make_way() -> None:
     vacant, full = mate(1, advert(offer(free=1))), mate(2, advert(offer(free=0, lowest_rank=9)))
     assert [lead.vacant for lead in found(vacant, full)] == [True, False]
+
+
+def test_places_that_only_others_can_use_are_left_to_them() -> None:
+    relays = [mate(number, advert(offer(), access=access)) for number, access in enumerate(Access)]
+    base = 0.1 + 0.01 + 0.05
+
+    def scores(mine: Access) -> dict[Access, float]:
+        leads_found = found(*relays, access=mine)
+        return {access: round(lead.score_s - base, 6) for access, lead in zip(Access, leads_found, strict=True)}
+
+    assert scores(Access.OPEN)[Access.OPEN] == 0.0, "where all are open nothing changes"
+    assert scores(Access.CONE)[Access.OPEN] == SCARCE_S
+    assert scores(Access.CONE)[Access.CONE] == 0.0
+    assert scores(Access.OPEN)[Access.HARD] == -2 * SCARCE_S
 
 
 def test_relays_are_found_by_stripe() -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from swarm.colours import CHILDREN_PER_COLOUR, COLOURS_MAX, choose, orphan, wanted
+from swarm.colours import ADOPTED_MAX, CHILDREN_PER_COLOUR, COLOURS_MAX, choose, orphan, wanted
 from swarm.units import Stripe
 
 
@@ -69,4 +69,7 @@ def test_only_what_nobody_relays_is_adopted() -> None:
 
 
 def test_who_relays_enough_adopts_nothing() -> None:
-    assert orphan(tuple(Stripe(i) for i in range(COLOURS_MAX)), [0] * 9, Random(1)) is None
+    enough = tuple(Stripe(i) for i in range(COLOURS_MAX))
+    assert orphan(enough, [0] * 9, Random(1)) is None
+    assert orphan(enough, [0] * 9, Random(1), ADOPTED_MAX) is not None
+    assert orphan(tuple(Stripe(i) for i in range(ADOPTED_MAX)), [0] * 9, Random(1), ADOPTED_MAX) is None

@@ -108,7 +108,7 @@ def test_neighbours_are_named_at_meeting_and_now_and_then() -> None:
     second = stage.befriend(2)
     (named,) = exchanged(stage, second)
     assert [contact.key for contact in named.contacts] == [actor(1).key]
-    stage.pass_time(EXCHANGE_EVERY_S + 0.2)
+    stage.pass_time(EXCHANGE_EVERY_S[0] + 0.2)
     (named,) = exchanged(stage, first)
     assert [contact.key for contact in named.contacts] == [actor(2).key]
 

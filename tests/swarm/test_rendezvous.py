@@ -4,11 +4,12 @@ import pytest
 
 from swarm import wire
 from swarm.events import Dial
+from swarm.herald import EXCHANGE_EVERY_S
 from swarm.join import DIALS_BROUGHT, HANGS_S
 from swarm.rendezvous import ASKED_S, INTRODUCED
 from swarm.settings import NodeSettings
 from swarm.units import Access, Address, LinkId, PeerId
-from tests.swarm.stage import INTEREST, TAG, Stage, actor, advert
+from tests.swarm.stage import INTEREST, TAG, Stage, actor, advert, manifest, offer, subscribe
 
 FAR = Address("10.7.7.7", 4000)
 HOME = Address("10.9.1.1", 4000)
@@ -230,6 +231,51 @@ def test_who_is_known_already_is_not_dialled() -> None:
         stage.say(link, wire.Introduce(tag=TAG, contact=introduced))
     stage.pass_time(0.2)
     assert stage.dials == []
+
+
+# -- those whom only the open can feed
+
+
+def befriend(stage: Stage, number: int, access: Access, *offers: wire.Offer) -> LinkId:
+    return stage.befriend(number, advert(*offers, access=access))
+
+
+def test_only_such_are_named_to_each_other_as_can_meet() -> None:
+    stage = Stage()
+    stage.watch()
+    links = {access: befriend(stage, number, access) for number, access in enumerate(Access, 1)}
+    for link in links.values():
+        stage.take(link)
+    stage.pass_time(EXCHANGE_EVERY_S[1] + 0.2)
+    (peers,) = [message for message in stage.take(links[Access.HARD]) if isinstance(message, wire.Peers)]
+    assert {contact.access for contact in peers.contacts} == {Access.UNKNOWN, Access.OPEN}
+    stage.pass_time(EXCHANGE_EVERY_S[0])
+    (peers,) = [message for message in stage.take(links[Access.CONE]) if isinstance(message, wire.Peers)]
+    assert {contact.access for contact in peers.contacts} == {Access.UNKNOWN, Access.OPEN}
+
+
+def test_who_is_refused_is_told_of_such_as_it_can_reach() -> None:
+    stage = Stage()
+    stage.watch()
+    asker = befriend(stage, 1, Access.HARD)
+    stage.say(asker, manifest())
+    befriend(stage, 2, Access.CONE, offer(3))
+    befriend(stage, 3, Access.OPEN, offer(3))
+    stage.take(asker)
+    stage.say(asker, subscribe(3))
+    (reject,) = [message for message in stage.take(asker) if isinstance(message, wire.Reject)]
+    assert [hint.key for hint in reject.hints] == [key(3)]
+
+
+def test_of_too_many_neighbours_those_behind_hard_nats_are_kept() -> None:
+    stage = Stage(settings=NodeSettings(neighbours=4))
+    stage.watch()
+    hard = [befriend(stage, number, Access.HARD) for number in range(1, 6)]
+    others = [befriend(stage, number, Access.CONE, offer(number)) for number in range(6, 11)]
+    stage.pass_time(3.0)
+    parted = {link for link in (*hard, *others) if any(isinstance(said, wire.Bye) for said in stage.take(link))}
+    assert parted
+    assert parted <= set(others)
 
 
 # -- what an attacker can do with it

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from swarm.peers import Mate
 from swarm.slots import (
+    CONFINED,
     CONTRIBUTOR,
     GRACE_S,
     MOVING_SHARE,
@@ -16,10 +17,11 @@ from swarm.slots import (
     Admission,
     Child,
     Nursery,
+    leaf_rank,
     rank,
     relay_rank,
 )
-from swarm.units import Stripe
+from swarm.units import Access, Stripe
 from tests.swarm.neighbours import advert, key, mate, offer
 
 ONE, TWO = Stripe(1), Stripe(2)
@@ -219,6 +221,18 @@ def test_the_advert_decides_about_the_rank(spare: bool) -> None:
     assert rank(asking(1, 1, 2, slots=16), ONE, spare=spare) == relay_rank(8), "its colours share its slots"
     assert rank(asking(1, 2, slots=16), ONE, spare=spare) == CONTRIBUTOR + spare
     assert rank(asking(1, slots=16), ONE, spare=spare) == RECEIVER + spare
+
+
+def test_who_only_the_open_can_feed_goes_one_class_up_with_what_it_needs() -> None:
+    both = (Access.HARD, Access.CONE)
+    needed = [leaf_rank(access, relays=relays, spare=False) for access in both for relays in (True, False)]
+    assert needed == [CONFINED, CONTRIBUTOR, CONTRIBUTOR, RECEIVER]
+    spares = [leaf_rank(access, relays=relays, spare=True) for access in both for relays in (True, False)]
+    assert spares == [CONTRIBUTOR + SPARE, RECEIVER + SPARE] * 2
+    assert max(relay_rank(room) for room in range(64)) < CONFINED, "no claim makes a leaf worth more than a relay"
+    hard = mate(1, advert(offer(0), access=Access.HARD))
+    assert rank(hard, ONE, spare=False) == CONFINED
+    assert rank(hard, ONE, spare=False, demoted=True) == RECEIVER, "who was found out gains nothing by it"
 
 
 @pytest.mark.parametrize("spare", [False, True])
