@@ -26,6 +26,10 @@ SETTLED_S = 15.0
 SETTLED_SHARE = 0.6
 """A run too short for that begins its figures after this share of its time."""
 
+DECK = 20
+"""Of so many viewers who come one after the other as many are open as the scenario says: those behind hard NATs are fed
+by the open alone, and luck must not leave them without."""
+
 CAP_SHARE = 0.5
 """Who caps the upload gives this share of the line."""
 
@@ -74,7 +78,7 @@ class Traffic:
 class Stage:
     """A scenario being played. ``event_s`` is when its event comes; ``liars`` maps misbehaving hosts to their kind.
 
-    Once it is ``over``, nobody comes or goes any more.
+    Once it is ``over``, nobody comes or goes any more. ``deck``: what stands before those who come next, unsorted.
     """
 
     world: World
@@ -88,6 +92,7 @@ class Stage:
     settled_s: float = SETTLED_S
     settled: "Traffic | None" = None
     over: bool = False
+    deck: list[Reach] = field(default_factory=list)
 
     def join(self) -> Host:
         """One more viewer on a line of a random kind, told of some members by a tracker."""
@@ -161,7 +166,10 @@ class Stage:
         shares = [share for share, _ in CLASSES]
         mean = sum(share * rate for share, rate in CLASSES)
         rate = self.luck.choices([rate for _, rate in CLASSES], shares)[0] * self.luck.uniform(0.8, 1.2)
-        reach = self.luck.choices([Reach.OPEN, Reach.CONE, Reach.SYMMETRIC], self.scenario.reaches)[0]
+        if not self.deck:
+            shares_of = zip(Reach, self.scenario.reaches, strict=True)
+            self.deck = [reach for reach, share in shares_of for _ in range(round(share * DECK))]
+        reach = self.deck.pop(int(self.luck.random() * len(self.deck)))
         return Line(
             uplink_bps=max(LEAST_UPLINK_BPS, rate / mean * self.scenario.upload * self.world.show.bitrate_bps),
             delay_s=self.luck.uniform(0.005, 0.04),

@@ -2,11 +2,13 @@
 
 import pytest
 
-from swarm.drivers.line import Line
+from swarm.drivers.line import Line, Reach
+from swarm.sim import inside
 from swarm.sim.invariants import Violation
 from swarm.sim.scenarios import SCENARIOS, Stage
 from swarm.sim.trial import Trial, end_faults, recover, run
 from swarm.sim.world import World
+from swarm.units import Access
 from tests.swarm.sim.conftest import SMALL
 
 
@@ -17,6 +19,19 @@ def test_a_scenario_keeps_what_must_hold_and_recovers(name: str) -> None:
     assert figures.pieces > 0
     assert figures.forged_delivered == figures.honest_banned == 0
     assert figures.within_5s > 0.3
+
+
+@pytest.mark.parametrize("seed", [2, 3, 5])
+def test_behind_nats_everybody_finds_out_what_stands_before_it_and_is_fed(seed: int) -> None:
+    trial = run(SCENARIOS["nat"], viewers=20, seconds=16.0, seed=seed, show=SMALL)
+    assert trial.figures.within_2s > 0.95
+    verdicts = {Reach.OPEN: {Access.OPEN, Access.CONE}, Reach.CONE: {Access.CONE}, Reach.SYMMETRIC: {Access.HARD}}
+    reaches = [host.line.reach for host in trial.stage.world.viewers]
+    assert [reaches.count(reach) for reach in verdicts] == [6, 10, 4]
+    for host in trial.stage.world.viewers:
+        found = inside.member(host, trial.stage.world.stream)
+        assert found is not None
+        assert found.circle.vantage.access in verdicts[host.line.reach]
 
 
 def test_the_dear_checks_change_nothing() -> None:
