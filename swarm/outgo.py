@@ -40,6 +40,9 @@ REPAIR_SHARE = 0.05
 SPARED_S = 4.0
 """What nobody needed is saved up for so long: when relays die, everybody needs it at once."""
 
+SOURCE_SPARED_S = 1.0
+"""Of the source that is so much of the stream: when all its children die at once, nobody else has what they got."""
+
 SOURCE_SLOT_SHARE = 0.94
 """Of the source's multiple, what goes into stripes; the rest covers joins and control messages."""
 
@@ -173,8 +176,12 @@ class Outgo:
         """What is not a stripe is given within a budget: what the uplink, or the source's multiple, has beside them."""
         size = len(next(iter(entry.messages.values())))
         rate = self._spare_bps() / 8
-        most = max(SPARED_S * rate, size)
-        self._budget_bytes = min(most, self._budget_bytes + rate * (now - self._budget_at_s))
+        saved = SPARED_S * rate
+        if self._circle.is_source:
+            saved = max(saved, SOURCE_SPARED_S * self._circle.bitrate_bps / 8)
+        earned = self._budget_bytes + rate * (now - self._budget_at_s)
+        # What was saved stays saved when new children leave less to spare.
+        self._budget_bytes = max(self._budget_bytes, min(max(saved, size), earned))
         self._budget_at_s = now
         allowed = min(count, int(self._budget_bytes / size))
         self._budget_bytes -= allowed * size

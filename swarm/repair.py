@@ -18,9 +18,15 @@ AGAIN_S = (0.12, 0.35)
 SHORT_ANSWER_S = 0.08
 """An answer that helped but did not suffice is followed by the next question after so long."""
 
-TRIES_MAX = 16
+TRIES_MAX = 32
+TRIES_QUICK = 8
+"""After so many tries a refusal brings the next one no sooner: nobody has the piece yet, but somebody may get it."""
+
 AT_ONCE_MAX = 16
 NEAR = 6
+WIDER_TRIES = 4
+"""Asked are the nearest at first, and after each so many tries as many more: the nearest may all lack the same."""
+
 LENDS_NOTHING_MS = 0xFFFF
 """An advert's lag that says: ask me for no repair."""
 
@@ -72,7 +78,7 @@ class Repairs:
     def failed(self, number: int, key: PeerId, now: float) -> None:
         """The asked neighbour cannot help: try another at once."""
         search = self.searches.get(number)
-        if search is not None and key in search.asked:
+        if search is not None and key in search.asked and search.tries <= TRIES_QUICK:
             search.next_s = now
 
     def due(self, entries: Iterable[Entry], now: float) -> list[Entry]:
@@ -123,7 +129,7 @@ def _choose(search: Search, number: int, mates: Sequence[Mate], *, count: int, r
     if sources and (not unasked or (search.tries >= SOURCE_AFTER_TRIES and rng.random() < SOURCE_SHARE)):
         # Whoever calls itself the source without being it is asked once; then the others have their turn.
         return ([mate for mate in sources if mate.peer.key not in search.asked] or sources)[:1]
-    near = sorted(unasked, key=lambda mate: mate.peer.rtt_s)[:NEAR]
+    near = sorted(unasked, key=lambda mate: mate.peer.rtt_s)[: NEAR * (1 + search.tries // WIDER_TRIES)]
     return rng.sample(near, min(count, len(near)))
 
 
