@@ -10,10 +10,13 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from ipaddress import ip_address
 from random import Random
+from typing import TypeVar
 
 from swarm.messages import Contact
 from swarm.prefixes import crowd, is_shared, reach
 from swarm.units import Access, Address, PeerId
+
+K = TypeVar("K")
 
 KNOWN_MAX = 256
 HINTED_AT_ONCE = 3
@@ -88,6 +91,11 @@ class AddressBook:
     """What is known to dial, bounded; addresses of the user's own link are never pushed out."""
 
     prospects: dict[Address, Prospect] = field(default_factory=dict)
+    _dialling: dict[Address, Prospect] = field(default_factory=dict)
+    _brought: Counter[PeerId] = field(default_factory=Counter)
+    _crowds: Counter[tuple[PeerId | None, str]] = field(default_factory=Counter)
+    """Addresses by crowd: of one bringer, and, under None, of all."""
+
     _hinted: set[Address] = field(default_factory=set)
     _dialled_until_s: dict[PeerId, float] = field(default_factory=dict)
     _failed: dict[str, _Failures] = field(default_factory=dict)
@@ -95,9 +103,13 @@ class AddressBook:
     def add_link(self, addresses: Iterable[Address]) -> None:
         for address in addresses:
             if dialable(address):
-                known = self.prospects.setdefault(address, Prospect(address, None, None, crowd(address)))
-                if not known.from_link:
+                known = self.prospects.get(address)
+                if known is None:
+                    self._put(Prospect(address, None, None, crowd(address)))
+                elif not known.from_link:
+                    self._count(known, -1)
                     known.bringer = known.key = None
+                    self._count(known, 1)
 
     def add(self, contacts: Iterable[Contact], bringer: Contact, now: float) -> None:
         """Take in what a neighbour named, as long as there is room for it."""
@@ -108,21 +120,17 @@ class AddressBook:
         ]
         if not news:
             return
-        brought = Counter(p.bringer for p in self.prospects.values() if p.bringer is not None)
-        crowds = Counter(p.crowd for p in self.prospects.values())
-        of_bringer = Counter(p.crowd for p in self.prospects.values() if p.bringer == bringer.key)
         for contact in news:
             name = crowd(contact.address)
-            full = is_shared(name) and (crowds[name] >= KNOWN_PER_CROWD or of_bringer[name] >= BROUGHT_PER_CROWD)
-            if full or brought[bringer.key] >= BROUGHT_MAX or contact.address in self.prospects:
+            full = is_shared(name) and (
+                self._crowds[None, name] >= KNOWN_PER_CROWD or self._crowds[bringer.key, name] >= BROUGHT_PER_CROWD
+            )
+            if full or self._brought[bringer.key] >= BROUGHT_MAX or contact.address in self.prospects:
                 continue
-            if len(self.prospects) >= KNOWN_MAX and not self._make_room(brought, bringer.key):
+            if len(self.prospects) >= KNOWN_MAX and not self._make_room(bringer.key):
                 return
-            self.prospects[contact.address] = Prospect(contact.address, contact.key, bringer.key, name)
+            self._put(Prospect(contact.address, contact.key, bringer.key, name))
             self._renew(contact, bringer)
-            brought[bringer.key] += 1
-            crowds[name] += 1
-            of_bringer[name] += 1
 
     def hint(self, contacts: Iterable[Contact], bringer: Contact, now: float) -> None:
         """Take in what a neighbour named as a parent to be had now: it is dialled beyond what is wanted otherwise."""
@@ -154,8 +162,8 @@ class AddressBook:
         """
         hinted, self._hinted = self._hinted, set()
         room = max(min(wanted, DIALS_AT_ONCE), min(len(hinted), HINTED_AT_ONCE))
-        under_way = [p.dialled_s for p in self.prospects.values() if p.dialling]
-        room = min(room - sum(now - at < HANGS_S for at in under_way), DIALS_HANGING - len(under_way))
+        fresh = sum(now - p.dialled_s < HANGS_S for p in self._dialling.values())
+        room = min(room - fresh, DIALS_HANGING - len(self._dialling))
         if room <= 0:
             return []
         here = connected()
@@ -175,28 +183,30 @@ class AddressBook:
                 found.append(prospect)
         for prospect in found:
             prospect.dialling, prospect.introduced, prospect.dialled_s = True, False, now
+            self._dialling[prospect.address] = prospect
         return found
 
     def hanging(self, now: float) -> list[Prospect]:
         """Dials that nobody has answered for a while; who was asked to dial this node and has not, is given up."""
-        found = [p for p in self.prospects.values() if p.dialling and now - p.dialled_s >= HANGS_S]
+        found = [p for p in self._dialling.values() if now - p.dialled_s >= HANGS_S]
         for prospect in found:
             if prospect.asked_until_s and prospect.asked_until_s <= now:
-                prospect.dialling, prospect.asked_until_s = False, 0.0  # nothing was sent there: no failed dial
+                self._end_dial(prospect)  # nothing was sent there: no failed dial
                 self.failed(prospect.address, now)
         return found
 
     def reached(self, address: Address) -> None:
         if (prospect := self.prospects.get(address)) is not None:
-            prospect.dialling = prospect.invited = False
+            self._end_dial(prospect)
             prospect.failures = 0
             self._failed.pop(prospect.crowd, None)
 
     def came(self, key: PeerId) -> None:
         """A peer has dialled this node; it may be one that was asked to, from an address that only this node sees."""
-        for prospect in self.prospects.values():
+        for prospect in list(self._dialling.values()):
             if prospect.asked_until_s and key in {prospect.key, prospect.named}:
-                prospect.dialling, prospect.failures, prospect.asked_until_s = False, 0, 0.0
+                self._end_dial(prospect)
+                prospect.failures = 0
 
     def failed(self, address: Address, now: float) -> None:
         """A dial came to nothing, or the peer has left: wait longer, forget what only a neighbour named."""
@@ -205,14 +215,16 @@ class AddressBook:
             return
         if prospect.dialling:
             self._note_failure(prospect.crowd, now)
-        prospect.dialling = prospect.invited = False
+        self._end_dial(prospect)
         prospect.failures += 1
         prospect.next_s = now + min(RETRY_S[1], RETRY_S[0] * 2 ** min(DOUBLINGS_MAX, prospect.failures - 1))
         if prospect.failures >= 3 and not prospect.from_link:
-            del self.prospects[address]
+            self.forget(address)
 
     def forget(self, address: Address) -> None:
-        self.prospects.pop(address, None)
+        if (prospect := self.prospects.pop(address, None)) is not None:
+            self._dialling.pop(address, None)
+            self._count(prospect, -1)
 
     def hopeless(self) -> int:
         """How many addresses were tried in vain, when all were; else 0."""
@@ -241,17 +253,30 @@ class AddressBook:
             return False
         return not self._gave_up(crowd(contact.address), now)
 
-    def _make_room(self, brought: Counter[PeerId], bringer: PeerId) -> bool:
+    def _put(self, prospect: Prospect) -> None:
+        self.prospects[prospect.address] = prospect
+        self._count(prospect, 1)
+
+    def _count(self, prospect: Prospect, by: int) -> None:
+        _tally(self._crowds, (None, prospect.crowd), by)
+        if prospect.bringer is not None:
+            _tally(self._crowds, (prospect.bringer, prospect.crowd), by)
+            _tally(self._brought, prospect.bringer, by)
+
+    def _end_dial(self, prospect: Prospect) -> None:
+        prospect.dialling = prospect.invited = False
+        prospect.asked_until_s = 0.0
+        self._dialling.pop(prospect.address, None)
+
+    def _make_room(self, bringer: PeerId) -> bool:
         """Push out an address of whoever has brought the most, if that is more than this one has."""
-        if not brought:
+        if not self._brought:
             return False
-        greediest, most = brought.most_common(1)[0]
+        greediest, most = self._brought.most_common(1)[0]
         theirs = [p for p in self.prospects.values() if p.bringer == greediest and not p.dialling]
-        if most <= brought[bringer] + 1 or not theirs:
+        if most <= self._brought[bringer] + 1 or not theirs:
             return False
-        worst = max(theirs, key=lambda p: p.failures)
-        del self.prospects[worst.address]
-        brought[greediest] -= 1
+        self.forget(max(theirs, key=lambda p: p.failures).address)
         return True
 
     def _affordable(self, prospect: Prospect, now: float) -> bool:
@@ -286,15 +311,21 @@ class AddressBook:
         return not prospect.from_link and self._gave_up(prospect.crowd, now)
 
 
+def _tally(counter: Counter[K], name: K, by: int) -> None:
+    """Keeps no zeros: names would pile up."""
+    counter[name] += by
+    if not counter[name]:
+        del counter[name]
+
+
 def _over_crowds(prospects: list[Prospect], rng: Random) -> list[Prospect]:
     """In random order, but one of each address prefix before a second of any."""
-    rng.shuffle(prospects)
     seen: Counter[str] = Counter()
     places = []
-    for prospect in prospects:
-        places.append((seen[prospect.crowd], rng.random(), prospect))
+    for prospect in sorted(prospects, key=lambda _: rng.random()):
+        places.append((seen[prospect.crowd], prospect))
         seen[prospect.crowd] += 1
-    return [prospect for _, _, prospect in sorted(places, key=lambda place: place[:2])]
+    return [prospect for _, prospect in sorted(places, key=lambda place: place[0])]
 
 
 @lru_cache(maxsize=16_384)
