@@ -1,13 +1,15 @@
 """Pieces coming in: blocks verified and passed on, whole pieces handed out, missing ones asked for or given up."""
 
+from collections.abc import Sequence
+
 from swarm import wire
 from swarm.circle import Circle
 from swarm.events import Equivocation, PieceLost, PieceReady
 from swarm.intake import STARVED_S, Intake
 from swarm.outgo import Outgo
 from swarm.peers import Mate
-from swarm.repair import Repairs
-from swarm.units import PeerId, Stripe
+from swarm.repair import Repairs, alive
+from swarm.units import Stripe
 from swarm.window import Entry, Verdict
 
 ASKED_AT_ONCE = 2
@@ -84,8 +86,10 @@ class Gathering:
             circle.window.expect_next(now)
             self._intake.last_block_s = now - STARVED_S / 2
         due = self._repairs.due(circle.window.incomplete(), now)
-        for entry in due:
-            self._want(entry, self._intake.suspected(now), now)
+        if due:
+            mates = alive(circle.mates.values(), self._intake.suspected(now), now)
+            for entry in due:
+                self._want(entry, mates, now)
         for entry in circle.window.give_up(now - circle.settings.give_up_s):
             self.lost += 1
             circle.order(PieceLost(stream=circle.stream, rendition=circle.rendition, number=entry.number))
@@ -100,15 +104,14 @@ class Gathering:
         for number, headers in circle.window.take_evidence():
             circle.order(Equivocation(stream=circle.stream, rendition=circle.rendition, number=number, headers=headers))
 
-    def _want(self, entry: Entry, suspects: set[PeerId], now: float) -> None:
+    def _want(self, entry: Entry, mates: Sequence[Mate], now: float) -> None:
         """Ask two at once, each for other blocks: together they are asked for one or two more than are missing."""
         circle = self._circle
         k, n = (entry.header.k, entry.header.n) if entry.header else (circle.k, circle.n)
         missing = k - len(entry.messages)
+        asked = self._repairs.ask(entry, mates, count=min(ASKED_AT_ONCE, missing), rng=circle.rng, now=now)
         lacking = [index for index in range(n) if not entry.held >> index & 1]
-        circle.rng.shuffle(lacking)
-        mates = list(circle.mates.values())
-        asked = self._repairs.ask(entry, mates, suspects, count=min(ASKED_AT_ONCE, missing), rng=circle.rng, now=now)
+        lacking.sort(key=lambda _: circle.rng.random())
         each = missing if len(asked) == 1 else missing // 2 + 1
         for at, mate in enumerate(asked):
             mine = sum(1 << index for index in lacking[at :: len(asked)])

@@ -145,7 +145,7 @@ class Outgo:
             circle.say(mate, wire.Sorry(tag=circle.tag, number=message.number))
             return
         picks = self._picks(entry, message)
-        circle.rng.shuffle(picks)
+        picks.sort(key=lambda _: circle.rng.random())
         given = picks[: self._allowed(entry, min(message.count, len(picks)), now)]
         if not given:
             circle.say(mate, wire.Sorry(tag=circle.tag, number=message.number))

@@ -98,19 +98,22 @@ class Repairs:
                 found.append(entry)
         return found
 
-    def ask(
-        self, entry: Entry, mates: Sequence[Mate], suspects: Collection[PeerId], *, count: int, rng: Random, now: float
-    ) -> list[Mate]:
-        """Whom to ask for this piece now, at most ``count``; notes the try. Empty when nobody alive has it."""
+    def ask(self, entry: Entry, alive: Sequence[Mate], *, count: int, rng: Random, now: float) -> list[Mate]:
+        """Whom of the ``alive`` to ask for this piece now, at most ``count``; notes the try. Empty when none has it."""
         search = self.searches[entry.number]
         search.asked_at_s, search.held_then = now, entry.held
-        alive = [mate for mate in mates if mate.peer.key not in suspects]
         chosen = _choose(search, entry.number, alive, count=count, rng=rng, now=now)
         search.tries += bool(chosen)
         search.asked.update(mate.peer.key for mate in chosen)
         rtt_s = max((mate.peer.rtt_s for mate in chosen), default=AGAIN_S[1])
         search.next_s = now + min(AGAIN_S[1], max(AGAIN_S[0], 3 * rtt_s + SHORT_ANSWER_S))
         return chosen
+
+
+def alive(mates: Iterable[Mate], suspects: Collection[PeerId], now: float) -> list[Mate]:
+    """Who can be asked at all, the nearest first: who advertises, and is not suspected to be dead."""
+    found = [m for m in mates if m.advert is not None and m.fresh(now) and m.peer.key not in suspects]
+    return sorted(found, key=lambda mate: mate.peer.rtt_s)
 
 
 def _age(entry: Entry) -> tuple[float, int]:
@@ -122,14 +125,13 @@ def _answered_short(search: Search, entry: Entry, now: float) -> bool:
 
 
 def _choose(search: Search, number: int, mates: Sequence[Mate], *, count: int, rng: Random, now: float) -> list[Mate]:
-    fresh = [mate for mate in mates if mate.advert is not None and mate.fresh(now)]
-    having = [mate for mate in fresh if not mate.is_source and _has(mate, number, now)]
+    having = [mate for mate in mates if not mate.is_source and _has(mate, number, now)]
     unasked = [mate for mate in having if mate.peer.key not in search.asked] or having
-    sources = [mate for mate in fresh if mate.is_source]
+    sources = [mate for mate in mates if mate.is_source]
     if sources and (not unasked or (search.tries >= SOURCE_AFTER_TRIES and rng.random() < SOURCE_SHARE)):
         # Whoever calls itself the source without being it is asked once; then the others have their turn.
         return ([mate for mate in sources if mate.peer.key not in search.asked] or sources)[:1]
-    near = sorted(unasked, key=lambda mate: mate.peer.rtt_s)[: NEAR * (1 + search.tries // WIDER_TRIES)]
+    near = unasked[: NEAR * (1 + search.tries // WIDER_TRIES)]
     return rng.sample(near, min(count, len(near)))
 
 

@@ -14,6 +14,7 @@ from swarm.repair import (
     SOURCE_AFTER_TRIES,
     TRIES_MAX,
     Repairs,
+    alive,
 )
 from swarm.units import PeerId
 from swarm.window import Entry
@@ -30,7 +31,9 @@ def asked(
     repairs: Repairs, entry: Entry, mates: list[Mate], now: float = LATE_S, count: int = 1, seed: int = 1
 ) -> list[PeerId]:
     assert repairs.due([entry], now) == [entry]
-    return [found.peer.key for found in repairs.ask(entry, mates, (), count=count, rng=Random(seed), now=now)]
+    return [
+        found.peer.key for found in repairs.ask(entry, alive(mates, (), now), count=count, rng=Random(seed), now=now)
+    ]
 
 
 def test_a_gap_is_asked_for_after_a_while_and_not_before() -> None:
@@ -116,7 +119,7 @@ def test_suspects_and_the_stale_are_not_asked() -> None:
     repairs, entry = Repairs(), Entry(7, 0.0)
     repairs.due([entry], LATE_S)
     mates = [having(1), having(2, at_s=LATE_S - ADVERT_FRESH_S)]
-    assert repairs.ask(entry, mates, {key(1)}, count=2, rng=Random(1), now=LATE_S) == []
+    assert repairs.ask(entry, alive(mates, {key(1)}, LATE_S), count=2, rng=Random(1), now=LATE_S) == []
 
 
 def test_an_old_advert_is_aged_by_the_lag_it_tells() -> None:
@@ -131,7 +134,7 @@ def test_only_the_nearest_are_asked() -> None:
     repairs, entry = Repairs(), Entry(7, 0.0)
     repairs.due([entry], LATE_S)
     mates = [*far, *(having(n) for n in range(1, 1 + NEAR))]
-    chosen = repairs.ask(entry, mates, (), count=NEAR, rng=Random(1), now=LATE_S)
+    chosen = repairs.ask(entry, alive(mates, (), LATE_S), count=NEAR, rng=Random(1), now=LATE_S)
     assert {found.peer.key for found in chosen} == near
 
 
