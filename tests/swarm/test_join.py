@@ -213,6 +213,31 @@ def test_one_neighbour_names_few_of_one_prefix_and_all_together_not_many() -> No
     assert len(book.prospects) == KNOWN_PER_CROWD
 
 
+def test_what_was_forgotten_makes_room_for_its_prefix_and_its_bringer() -> None:
+    book = AddressBook()
+    for host in range(1, 60):
+        named(book, [world(7, host)])
+        book.forget(world(7, host).address)
+    for by in range(60):
+        named(book, [contact(by * 40 + number) for number in range(40)], by=by)
+    for known in list(book.prospects):
+        for _ in range(3):
+            book.failed(known, 0.0)
+    assert not book.prospects
+    assert not book._brought
+    assert not book._crowds
+    named(book, [world(7, host) for host in range(1, 9)], now=FAILURES_S)
+    assert len(book.prospects) == BROUGHT_PER_CROWD
+
+
+def test_the_users_own_address_is_nobodys_doing() -> None:
+    book = AddressBook()
+    named(book, [world(7, host) for host in (1, 2, 3)])
+    book.add_link([world(7, 1).address])
+    named(book, [world(7, host) for host in (3, 4)])
+    assert len(book.prospects) == BROUGHT_PER_CROWD + 1
+
+
 def test_many_peers_of_one_house_or_one_machine_are_no_crowd() -> None:
     for host in ("127.0.0.1", "192.168.1.7", "fd00::7"):
         book = AddressBook()

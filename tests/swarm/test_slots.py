@@ -1,5 +1,7 @@
 """Upload slots."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -310,7 +312,7 @@ def test_to_start_over_names_those_that_were_not_told_to_move_yet() -> None:
     home = filled(2, RECEIVER)
     home.ask(ONE, key(9), RELAY, 10.0)
     assert {child.key for child in home.clear()} == {key(0), key(9)}
-    assert (home.used, home.everybody()) == (0, set())
+    assert (home.used, home.everybody()) == (0, frozenset())
 
 
 def test_a_child_that_is_gone_holds_nothing() -> None:
@@ -323,3 +325,31 @@ def test_a_child_that_is_gone_holds_nothing() -> None:
     home.remove_everywhere(key(1))
     home.remove(ONE, key(1))
     assert home.used == 0
+
+
+CHANGES = st.tuples(st.integers(0, 6), st.integers(0, 3), st.integers(0, 9), st.integers(0, RANK_MAX))
+
+
+@given(st.booleans(), st.lists(CHANGES, max_size=60))
+def test_what_is_counted_at_changes_is_what_there_is(even: bool, changes: list[tuple[int, int, int, int]]) -> None:
+    home, now = nursery(4, ONE, TWO, even=even), 0.0
+    for what, stripe, number, claim in changes:
+        now += 0.4
+        if what <= 2:
+            home.ask(Stripe(stripe), key(number), claim, now)
+        elif what == 3:
+            home.remove(Stripe(stripe), key(number))
+        elif what == 4:
+            home.remove_everywhere(key(number))
+        elif what == 5:
+            home.judge(asking(number, stripe, slots=4 * claim))
+        else:
+            home.total = claim
+        home.send_away_surplus(now)
+        home.expire(now)
+        anew = replace(home, _crowdings={}, _everybody=None)
+        for nursed in (ONE, TWO):
+            assert (home.free(nursed), home.lowest_rank(nursed)) == (anew.free(nursed), anew.lowest_rank(nursed))
+        assert home.everybody() == anew.everybody()
+        leaving = [child.leaves_at_s for stripe in (ONE, TWO) for child in home.brood(stripe)]
+        assert all(at is None or at > now for at in leaving)
