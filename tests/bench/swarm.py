@@ -26,7 +26,7 @@ from swarm.units import Address
 from tests.bench.plain_tcp import plain_tcp
 from tests.bench.swarm_nodes import Figures
 
-SETTLE_S = 6.0
+SETTLE_S = 12.0
 """Pieces signed before everybody has joined and stripes are laid are left out of the figures."""
 
 AFTER_S = 5.0
@@ -42,7 +42,7 @@ MANY = 100
 """From so many viewers on, pieces of ``MANY_PIECE_S`` rather than ``PIECE_S``, and a kill of a fifth."""
 
 PIECE_S, MANY_PIECE_S = 0.2, 1.0
-BITRATE_BPS, MANY_BITRATE_BPS = 2_000_000, 96_000
+BITRATE_BPS, MANY_BITRATE_BPS = 2_000_000, 64_000
 MANY_NEIGHBOURS = 12
 """What is a day's work for hundreds of processors is done by two here: these are what they carry."""
 
@@ -269,7 +269,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--neighbours", type=int, help="that each viewer looks for: as by default, or 12 for many")
     parser.add_argument("--kill", type=int, help="processes killed half-way: none, or a fifth for many viewers")
     parser.add_argument("--seconds", type=float, help="30, or 60 for many viewers; the kill is half-way")
-    parser.add_argument("--bitrate", type=int, help="bit/s: 2 000 000, or 96 000 for many viewers")
+    parser.add_argument("--bitrate", type=int, help="bit/s: 2 000 000, or 64 000 for many viewers")
     parser.add_argument("--piece-s", type=float, help="0.2, or 1.0 for many viewers")
     parser.add_argument("--k", type=int, help="as a broadcaster would choose it for the bitrate and the piece")
     parser.add_argument("--n", type=int)
