@@ -1,6 +1,6 @@
 """Reading neighbours' adverts: who could be my parent on a stripe, and how good it would be."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from swarm.messages import ANCESTOR_BYTES, ANCESTORS_MAX
 from swarm.peers import Lead, Mate
@@ -29,13 +29,21 @@ def chain(parent: PeerId, above: tuple[bytes, ...]) -> tuple[bytes, ...]:
     return (short(parent), *above)[:ANCESTORS_MAX]
 
 
-def by_stripe(mates: Iterable[Mate], now: float) -> dict[Stripe, list[Mate]]:
-    """The mates with a fresh advert that relay each stripe and are fed there."""
+def is_rooted(ancestors: tuple[bytes, ...], roots: Collection[bytes]) -> bool:
+    """Whether a chain of ancestors leads up to one of the sources, as far as it tells; before any are known it does."""
+    return not roots or len(ancestors) == ANCESTORS_MAX or (bool(ancestors) and ancestors[-1] in roots)
+
+
+def by_stripe(mates: Iterable[Mate], now: float, roots: Collection[bytes] = ()) -> dict[Stripe, list[Mate]]:
+    """The mates with a fresh advert that relay each stripe and are fed there, by one of the sources in the end.
+
+    When those near a source die, whole trees below them still stand, and say so: who joined one would get nothing.
+    """
     found: dict[Stripe, list[Mate]] = {}
     for mate in mates:
         if mate.fresh(now):
             for stripe, offer in mate.offers.items():
-                if offer.delay_ms != DELAY_UNKNOWN_MS:
+                if offer.delay_ms != DELAY_UNKNOWN_MS and (mate.is_source or is_rooted(offer.ancestors, roots)):
                     found.setdefault(stripe, []).append(mate)
     return found
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from random import Random
 
+from swarm.adverts import short
 from swarm.clock import DEPTH_UNKNOWN
 from swarm.events import Output, Send, Urgency
 from swarm.identity import Identity
@@ -56,6 +57,9 @@ class Circle:
         self.standing = Standing()
         self.manifest: Manifest | None = None
         self.manifest_data = b""
+        self.roots: frozenset[bytes] = frozenset()
+        """The sources, as chains of ancestors name them; none before the manifest is known."""
+
         self.k = 0
         self.n = 0
         self.piece_s = 0.2
@@ -95,6 +99,16 @@ class Circle:
     def delay_s(self, header: PieceHeader, now: float) -> float:
         """How long after the end of its capture a piece is at this moment, by the source's clock."""
         return (self.wall_us(now) + self.clock_offset_us - header.capture_us - header.duration_us) / 1e6
+
+    def adopt(self, manifest: Manifest, data: bytes) -> set[PeerId]:
+        """Take over a newer manifest. The sources are those that it names; given back are those that were, and no more
+        are."""
+        former = set(self.sources) - set(manifest.sources)
+        self.manifest, self.manifest_data = manifest, data
+        self.roots = frozenset(short(key) for key in manifest.sources)
+        for key, mate in self.mates.items():
+            mate.is_source = key in manifest.sources
+        return former
 
     def describe(self, rendition: RenditionInfo) -> bool:
         """Take over the coding of the rendition on air; True when stripes have to be laid anew."""

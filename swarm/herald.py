@@ -19,7 +19,8 @@ RIDE_S = 1.0
 the block alone, while a packet of its own costs both ends a wake-up, and its acknowledgement two more."""
 
 ADVERT_SOON_S = (0.25, 1.5)
-"""A change that matters is told at once, but not more often than this, to the former and to the latter."""
+"""A change that matters is told at once, but not more often than this, to the former and to the latter; by the source,
+which has a place for few and ought to find them fast, to both as to the former."""
 
 EXCHANGE_EVERY_S = (30.0, 5.0)
 """The latter to those whom nobody can reach: others do not come by themselves."""
@@ -27,6 +28,10 @@ EXCHANGE_EVERY_S = (30.0, 5.0)
 EXCHANGE_PEERS = (20, 6)
 """How many neighbours are named to another at meeting, and later."""
 
+MANIFEST_AGAIN_S = 1.0
+"""How soon a mate is sent a manifest again, however often it says that it has an older one."""
+
+PROBE_AGAIN_S = 1.0
 UNKNOWN_MS = 0xFFFF
 LONGEST_MS = 0xFFFE
 
@@ -44,15 +49,16 @@ class Herald:
         self._changed = True
         self._exchange_s = [now + every_s for every_s in EXCHANGE_EVERY_S]
         self._announced: Sequence[object] = []
+        self._rooted: set[Stripe] = set()
         self._said = circle.vantage.access
         self._riding: set[PeerId] = set()
         self._ride_until_s = now
         self._lag_s: float | None = None
 
-    def soon(self, now: float) -> None:
-        """Something changed that others decide by."""
+    def soon(self, now: float, *, everywhere: bool = False) -> None:
+        """Something changed that others decide by; ``everywhere``: those far from me may be waiting for just that."""
         self._changed = True
-        for circle, pause_s in enumerate(ADVERT_SOON_S):
+        for circle, pause_s in enumerate((ADVERT_SOON_S[0],) * 2 if everywhere else ADVERT_SOON_S):
             self._due_s[circle] = min(self._due_s[circle], max(now, self._last_s[circle] + pause_s))
 
     def tick(self, lag_s: float | None, now: float) -> None:
@@ -66,9 +72,10 @@ class Herald:
         if self._circle.vantage.access is not self._said:
             self._said = self._circle.vantage.access
             self.soon(now)
-        if gist != self._announced:
-            self._announced = gist
-            self.soon(now)
+        rooted = {stripe for stripe in nursery.colours if self._intake.is_rooted(stripe)}
+        if gist != self._announced or not rooted <= self._rooted:
+            self.soon(now, everywhere=self._circle.is_source or not rooted <= self._rooted)
+            self._announced, self._rooted = gist, rooted
         due = [now >= due_s for due_s in self._due_s]
         if self._riding and now >= self._ride_until_s:
             self._advertise(self._riding, now)
@@ -115,6 +122,28 @@ class Herald:
     def tell(self, mate: Mate, lag_s: float | None, now: float) -> None:
         """Advertise to one; ``lag_s`` is how long after the capture pieces are whole here."""
         self._circle.say(mate, self._advert(self._offers(), lag_s, now))
+
+    def pass_manifest(self, mate: Mate, now: float) -> None:
+        """Send a mate that has an older manifest ours, and tell it where the sources are that I am connected with.
+
+        Only those: an address that nobody has tried would have everybody dial whatever a liar names.
+        """
+        circle = self._circle
+        if circle.manifest_version <= mate.manifest_version or now - mate.manifest_sent_s < MANIFEST_AGAIN_S:
+            return
+        mate.manifest_version, mate.manifest_sent_s = circle.manifest_version, now
+        circle.say(mate, wire.ManifestMessage(tag=circle.tag, data=circle.manifest_data))
+        sources = circle.contacts(key for key in circle.sources if key != mate.peer.key)
+        if sources:
+            circle.say(mate, wire.Peers(tag=circle.tag, contacts=sources))
+
+    def probe(self, now: float) -> None:
+        """Say something to parents that have gone quiet: if they are dead, the transport notices only then."""
+        for key in self._intake.hushed(now):
+            mate = self._circle.mates[key]
+            if now - mate.probed_s > PROBE_AGAIN_S:
+                mate.probed_s = now
+                self.tell(mate, self._lag_s, now)
 
     def exchange(self, mate: Mate) -> None:
         """Name some of my other neighbours to a new one."""

@@ -1,5 +1,6 @@
 """The receiving side of one swarm: a parent for each of my colours, and for as many other stripes as are needed."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from swarm import adverts, slots, stripes, wire
@@ -25,6 +26,17 @@ HOPELESS_S = 3.0
 
 CATCH_UP_PIECES = 8
 SUSPECT_OVERDUE_S = 0.15
+UNROOTED_LOOK_S = (0.6, 1.2)
+"""How long to wait, on a colour and on another stripe, when the way to the source is cut somewhere above: the one
+below the cut looks for another one, and the others keep their shape."""
+
+HUSHED_PIECES, HUSHED_S = 1.5, 0.1
+"""A parent that has not sent anything for so many pieces and so much more is asked for a sign of life."""
+
+ADRIFT_S = 0.4
+LEAVES_WAIT_S = 2.0
+"""When nothing has come for so long, all are cut off; and so long who relays nothing leaves the source to others."""
+
 SUSPECT_SILENT_S = (4.0, 7.0)
 """Who is overdue with a stripe, or, as a parent or as none, has not even advertised for so long, may be dead."""
 
@@ -88,6 +100,21 @@ class Intake:
         since_s = self.feeds[stripe].hungry_since_s
         return since_s is None or now - since_s < HOPELESS_S
 
+    def hushed(self, now: float) -> list[PeerId]:
+        """The parents that have not said a word for longer than a piece may well take."""
+        mates, since_s = self._circle.mates, now - HUSHED_PIECES * self._circle.piece_s - HUSHED_S
+        return [key for key in self._fed_by if mates[key].heard_at_s < since_s and mates[key].silent_since_s is None]
+
+    def adrift(self, now: float) -> int | None:
+        """My rank when nothing flows any more and one of my colours has no parent that leads up to a source.
+
+        None when all is well. Who relays nothing waits for those who do.
+        """
+        if not self._circle.window.newest or now - self.last_block_s < ADRIFT_S:
+            return None
+        cut = [stripe for stripe in self.colours if self.feeds[stripe].leaving or not self.feeds[stripe].parent]
+        return self._rank(cut[0]) if cut else None
+
     def stripes_from(self, key: PeerId) -> list[Stripe]:
         return [feed.stripe for feed in self._fed_by.get(key, ())]
 
@@ -110,7 +137,7 @@ class Intake:
         if self._circle.window.epoch != self._epoch:
             self._follow_epoch(now)
         if index < len(self.feeds) and self.feeds[index].parent == mate.peer.key and entry.header is not None:
-            self.feeds[index].arrived(entry.number, self._circle.delay_s(entry.header, now))
+            self.feeds[index].arrived(entry.number, self._circle.delay_s(entry.header, now), now)
 
     def shift_delays(self, by_s: float) -> None:
         """The clock by which delays were measured was wrong by so much."""
@@ -122,6 +149,11 @@ class Intake:
         self._epoch = self._circle.window.epoch
         for feed in self.feeds:
             feed.renew(now)
+
+    def turn_from(self, former: Collection[PeerId]) -> None:
+        """These were sources and are none any more: what is new comes from elsewhere."""
+        for feed in self.feeds:
+            feed.leaving |= feed.parent in former
 
     def accepted(self, mate: Mate, message: wire.Accept, now: float) -> None:
         feed = self._feed(message.stripe)
@@ -171,12 +203,14 @@ class Intake:
                 feed.late = None
         self._count_parents()
 
-    def heard(self, mate: Mate) -> None:
+    def heard(self, mate: Mate, now: float) -> None:
         """A parent's advert renews what is known of my ancestors; a loop is left at once."""
         for feed in self._fed_by.get(mate.peer.key, ()):
             offer = mate.offers.get(feed.stripe)
             if offer is not None:
-                feed.ancestors = offer.ancestors
+                was_rooted, feed.ancestors = self.is_rooted(feed.stripe), offer.ancestors
+                if not was_rooted and self.is_rooted(feed.stripe):
+                    feed.fed_since_s = now  # what is due counts from here
                 if adverts.short(self._circle.me) in offer.ancestors:
                     self._part(feed)
 
@@ -221,7 +255,7 @@ class Intake:
             key = feed.asked or feed.parent
             if key is not None:
                 feeding[key] = feeding.get(key, 0) + 1
-        self._prospect = _Prospect(adverts.by_stripe(circle.mates.values(), now), feeding, suspected)
+        self._prospect = _Prospect(adverts.by_stripe(circle.mates.values(), now, circle.roots), feeding, suspected)
         return self._prospect
 
     def _troubled(self, now: float) -> list[tuple[Feed, float]]:
@@ -239,7 +273,9 @@ class Intake:
             feed.hungry_since_s = None
             overdue_s = self._overdue_s(feed, starved_s, now)
             self.seeks |= overdue_s > 0
-            if overdue_s > stripes.OVERDUE_LOOK_S[0] or feed.leaving or feed.asked is not None or not feed.last_number:
+            feed.cut = self._is_cut(feed, now)
+            owes = overdue_s > stripes.OVERDUE_LOOK_S[0] or not feed.last_number
+            if owes or feed.leaving or feed.cut or feed.asked is not None:
                 found.append((feed, overdue_s))
         self.seeks |= bool(found)
         return found
@@ -269,13 +305,14 @@ class Intake:
             feed.refuse(late, now)
         if feed.parent is None:
             return
-        if not feed.last_number and now - feed.fed_since_s > stripes.MUTE_DROP_S and self._flowing(now):
+        is_mute = not feed.last_number and now - feed.fed_since_s > stripes.MUTE_DROP_S
+        if is_mute and self._flowing(now) and self.is_rooted(feed.stripe):
             self._found_mute(feed, now)
             return
         if overdue_s > stripes.OVERDUE_DROP_S:
             feed.refuse(feed.parent, now)
             self._part(feed)
-        elif feed.leaving or overdue_s > self._patience_s(feed, overdue_s, now):
+        elif feed.leaving or feed.cut or overdue_s > self._patience_s(feed, overdue_s, now):
             self._ask(feed, now)
 
     def _found_mute(self, feed: Feed, now: float) -> None:
@@ -294,6 +331,16 @@ class Intake:
         mate = self._circle.mates[feed.parent]
         lives = now - mate.heard_at_s < overdue_s
         return max(stripes.OVERDUE_LOOK_S[lives], self.usual_s)
+
+    def is_rooted(self, stripe: Stripe) -> bool:
+        """Whether a stripe comes down to me from a source, as far as my parent tells."""
+        ancestors = self.ancestors(stripe)
+        return bool(ancestors) and adverts.is_rooted(ancestors, self._circle.roots)
+
+    def _is_cut(self, feed: Feed, now: float) -> bool:
+        """Whether nothing comes down a feed any more because somewhere above me the way to the source is cut."""
+        patience_s = UNROOTED_LOOK_S[feed.stripe not in self.colours]
+        return now - feed.last_s > patience_s and not self.is_rooted(feed.stripe)
 
     def _flowing(self, now: float) -> bool:
         return now - self.last_block_s < STARVED_S
@@ -361,6 +408,9 @@ class Intake:
         )
         found = [lead for lead in found if lead.key not in prospect.suspected]
         if rank >= slots.CONFINED:
+            if ADRIFT_S <= now - self.last_block_s < LEAVES_WAIT_S:
+                # All is cut off: the source's places belong to those who pass on what they get.
+                found = [lead for lead in found if not self._circle.mates[lead.key].is_source]
             # A leaf drives nobody out as long as there is room anywhere.
             vacant = feed.choose([lead for lead in found if lead.vacant], self._circle.rng, now)
             if vacant is not None:

@@ -5,7 +5,7 @@ dials a second, an address prefix is given up when it fails often, and which one
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from ipaddress import ip_address
@@ -45,6 +45,9 @@ CROWDS_WATCHED_MAX = 512
 RETRY_S = (0.5, 30.0)
 """First and longest pause before an address is dialled again; doubled each time."""
 
+TRIES_MAX = 3
+"""An address that only a neighbour named is given up after so many failures."""
+
 DOUBLINGS_MAX = 10
 """More of them change nothing, and after a night of failures the power would no longer fit into a float."""
 
@@ -68,6 +71,7 @@ class Prospect:
     named: PeerId | None = None
     named_by: PeerId | None = None
     invited: bool = False
+    kept: bool = False
     introduced: bool = False
     asked_until_s: float = 0.0
     failures: int = 0
@@ -104,6 +108,8 @@ class AddressBook:
         for address in addresses:
             if dialable(address):
                 known = self.prospects.get(address)
+                if known is None or not known.from_link:
+                    self._hinted.add(address)
                 if known is None:
                     self._put(Prospect(address, None, None, crowd(address)))
                 elif not known.from_link:
@@ -138,6 +144,20 @@ class AddressBook:
         self.add(hints, bringer, now)
         self._hinted.update(contact.address for contact in hints if contact.address in self.prospects)
 
+    def recall(self, keys: Collection[PeerId]) -> None:
+        """These peers are needed now: dial what is known of them."""
+        self._hinted.update(p.address for p in self.prospects.values() if p.key in keys or p.named in keys)
+
+    def keep(self, contacts: Iterable[Contact], now: float) -> None:
+        """Of these peers, who have proved who they are, the addresses are never pushed out, and tried for ever."""
+        for prospect in self.prospects.values():
+            prospect.kept = False
+        for contact in contacts:
+            self.add((contact,), contact, now)
+            kept = self.prospects.get(contact.address)
+            if kept is not None:
+                kept.kept, kept.named = True, contact.key
+
     def invite(self, contact: Contact, bringer: Contact, now: float) -> None:
         """A neighbour says that this peer wants to be dialled now; it counts as that neighbour's doing."""
         self.hint((contact,), bringer, now)
@@ -170,7 +190,12 @@ class AddressBook:
         idle = [
             p
             for p in self.prospects.values()
-            if p.next_s <= now and not p.dialling and p.address not in here and not self._rests(p, now) and usable(p)
+            if p.next_s <= now
+            and not p.dialling
+            and (p.failures < TRIES_MAX or p.from_link or p.address in hinted)
+            and p.address not in here
+            and not self._rests(p, now)
+            and usable(p)
         ]
         found: list[Prospect] = []
         for prospect in sorted(
@@ -218,7 +243,7 @@ class AddressBook:
         self._end_dial(prospect)
         prospect.failures += 1
         prospect.next_s = now + min(RETRY_S[1], RETRY_S[0] * 2 ** min(DOUBLINGS_MAX, prospect.failures - 1))
-        if prospect.failures >= 3 and not prospect.from_link:
+        if prospect.failures >= TRIES_MAX and not prospect.from_link and not prospect.kept:
             self.forget(address)
 
     def forget(self, address: Address) -> None:
@@ -273,7 +298,7 @@ class AddressBook:
         if not self._brought:
             return False
         greediest, most = self._brought.most_common(1)[0]
-        theirs = [p for p in self.prospects.values() if p.bringer == greediest and not p.dialling]
+        theirs = [p for p in self.prospects.values() if p.bringer == greediest and not p.dialling and not p.kept]
         if most <= self._brought[bringer] + 1 or not theirs:
             return False
         self.forget(max(theirs, key=lambda p: p.failures).address)

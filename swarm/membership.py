@@ -36,7 +36,6 @@ ADOPT_SHARE = 0.3
 """Chance a slow tick to adopt an orphan stripe: one of several neighbours does, seldom all at once."""
 
 CLOCK_EVERY_S = 2.0
-MANIFEST_AGAIN_S = 1.0
 BYE_LINGER_S = 0.3
 """A neighbour that said good-bye goes on sending for so long."""
 
@@ -131,6 +130,11 @@ class Membership:
                 circle.manifest, revision=circle.manifest.revision + 1, created_us=circle.wall_us(now), ended=True
             )
             self._adopt(last, sign_manifest(last, circle.owner), now)
+
+    def told(self, addresses: Sequence[Address], now: float) -> None:
+        """The application has heard of members: those that are new are dialled without delay."""
+        self.book.add_link(addresses)
+        self._soon(now)
 
     # -- links
 
@@ -230,6 +234,7 @@ class Membership:
         self._herald.tick(self._gathering.delay_s, now)
         if not self.circle.is_source:
             self.intake.tick(now)
+            self._herald.probe(now)
             self._gathering.tick(now)
             self._climb(now)
         self._drop_leavers(now)
@@ -349,16 +354,11 @@ class Membership:
             self._herald.exchange(mate)
         mate.leaves_at_s = None
         mate.manifest_version = (message.epoch, message.revision)
-        self._pass_manifest(mate, now)
+        self._herald.pass_manifest(mate, now)
         self._herald.tell(mate, self._gathering.delay_s, now)
         self.book.reached(peer.address)
-
-    def _pass_manifest(self, mate: Mate, now: float) -> None:
-        """Send a mate that has an older manifest ours, at most once a second however often it says so."""
-        circle = self.circle
-        if circle.manifest_version > mate.manifest_version and now - mate.manifest_sent_s >= MANIFEST_AGAIN_S:
-            mate.manifest_version, mate.manifest_sent_s = circle.manifest_version, now
-            circle.say(mate, wire.ManifestMessage(tag=circle.tag, data=circle.manifest_data))
+        if mate.is_source:
+            self.rendezvous.keep_sources(now)
 
     def _manifest(self, mate: Mate, message: wire.ManifestMessage, now: float) -> None:
         manifest = open_manifest(message.data, self.circle.stream)
@@ -376,15 +376,14 @@ class Membership:
         rendition = next((r for r in manifest.renditions if r.number == circle.rendition), None)
         if rendition is None:
             return
-        circle.manifest, circle.manifest_data = manifest, data
-        for key, mate in circle.mates.items():
-            mate.is_source = key in circle.sources
+        self.intake.turn_from(circle.adopt(manifest, data))
+        self.rendezvous.keep_sources(now)
         if circle.describe(rendition):
             self.outgo.start_over()
             self.intake.lay(circle.n)
         self._choose_colours(now)
         for mate in circle.mates.values():
-            self._pass_manifest(mate, now)
+            self._herald.pass_manifest(mate, now)
         circle.order(ManifestReady(stream=circle.stream, manifest=manifest))
         self._gathering.release()
         self._soon(now)
@@ -393,7 +392,7 @@ class Membership:
     def _heard(self, mate: Mate, message: wire.Advert, now: float) -> None:
         first = mate.advert is None
         mate.advertised(message, now)
-        self.intake.heard(mate)
+        self.intake.heard(mate, now)
         self.outgo.nursery.judge(mate, demoted=self.circle.standing.is_demoted(mate.peer.key, now))
         if first or self.intake.fed < self.circle.k:
             self._soon(now)
@@ -414,10 +413,8 @@ class Membership:
             self._clock_s = now + CLOCK_EVERY_S
             self._set_clock(now)
         self._choose_colours(now)
-        version = circle.manifest_version
         for mate in circle.mates.values():
-            if mate.manifest_version < version:
-                self._pass_manifest(mate, now)
+            self._herald.pass_manifest(mate, now)
         self._part_with_one(now)
         for feed in self.intake.feeds:
             feed.forget_rests(now)
@@ -458,7 +455,7 @@ class Membership:
         relied_on = circle.vantage.access is Access.OPEN and any(mate.access is Access.HARD for mate in mates)
         peers = [mate for mate in mates if not relied_on or mate.access is Access.OPEN]
         relays = adverts.relays_known(circle.n, peers, now)
-        fed_by = adverts.by_stripe(circle.mates.values(), now)
+        fed_by = adverts.by_stripe(circle.mates.values(), now, circle.roots)
         chosen = colours.choose(kept, relays, count, circle.rng, offered=fed_by)
         rooms = adverts.rooms_known(circle.n, peers, now) if adopts else ()
         most = colours.ADOPTED_MAX if relied_on else colours.COLOURS_MAX

@@ -137,7 +137,7 @@ class Node:
     def join(self, stream: StreamId, rendition: int, addresses: Sequence[Address], now: float) -> None:
         """Be a member of a swarm; a second call adds addresses."""
         member = self._find(stream, rendition) or self._enter(stream, rendition, None, now)
-        member.book.add_link(addresses)
+        member.told(addresses, now)
         self._greet_named()
         self._tick(now)
 

@@ -48,6 +48,7 @@ class Mate:
     leaves_at_s: float | None = None
     heard_at_s: float = 0.0
     silent_since_s: float | None = None
+    probed_s: float = float("-inf")
     is_source: bool = False
     bytes_in: int = 0
     bytes_out: int = 0

@@ -1,6 +1,7 @@
 """Getting to know others in one swarm: whom to dial and how, and introductions through neighbours."""
 
 from collections.abc import Callable, Collection
+from math import inf
 
 from swarm import wire
 from swarm.circle import Circle
@@ -23,6 +24,9 @@ CROWD_SHARE = 1.6
 SOURCE_SHARE = 0.75
 """The source, whom everybody looks for, keeps some of its links free for others."""
 
+SEEK_STEP_S = 0.1
+"""For each step in rank by which I am a worse child, I wait up to so much longer before I dial the source."""
+
 ASKED_S = 3.0
 """Who was asked through a neighbour to dial this node has so long."""
 
@@ -40,6 +44,7 @@ class Rendezvous:
         self._intake = intake
         self.book = AddressBook()
         self._unreachable_s = now + UNREACHABLE_EVERY_S
+        self._seek_s = inf
 
     # -- what mates say
 
@@ -85,6 +90,10 @@ class Rendezvous:
         most = settings.links_max * SOURCE_SHARE if circle.is_source else settings.neighbours * CROWD_SHARE
         return len(circle.mates) > most
 
+    def keep_sources(self, now: float) -> None:
+        """Never forget where a source was found: one day all may be gone through whom it is reached."""
+        self.book.keep(self._circle.contacts(self._circle.sources), now)
+
     # -- links
 
     def met(self, peer: Peer) -> None:
@@ -98,6 +107,7 @@ class Rendezvous:
     def dial(self, now: float, neighbours: int, connected: Callable[[], set[Address]]) -> None:
         """Dial, or have others dial, as many as are wanted."""
         circle = self._circle
+        self._seek_source(now)
         lacking = self._intake.lacking
         fed = self._intake.fed >= circle.k > 0
         enough = int(circle.settings.neighbours * (SHORT_SHARE if lacking else FED_SHARE if fed else 1))
@@ -110,6 +120,16 @@ class Rendezvous:
         if not circle.mates and not circle.is_source and now >= self._unreachable_s and (tried := self.book.hopeless()):
             self._unreachable_s = now + UNREACHABLE_EVERY_S
             circle.order(Unreachable(stream=circle.stream, tried=tried))
+
+    def _seek_source(self, now: float) -> None:
+        """Who is cut off from the source turns to it directly; who has the most room first, lest all come at once."""
+        circle, rank = self._circle, self._intake.adrift(now)
+        if rank is None or any(mate.is_source for mate in circle.mates.values()):
+            self._seek_s = inf
+        elif self._seek_s == inf:
+            self._seek_s = now + circle.rng.uniform(0, SEEK_STEP_S * rank)
+        elif now >= self._seek_s:
+            self.book.recall(circle.sources)
 
     def _approach(self, prospect: Prospect, now: float) -> None:
         """Ask a neighbour for an introduction where one helps, and dial unless that leads nowhere."""

@@ -44,16 +44,18 @@ class Rest:
 
 @dataclass(slots=True)
 class Feed:
-    """State of one incoming stripe. ``leaving``: the parent wants to be rid of me."""
+    """State of one incoming stripe. ``leaving``: the parent wants to be rid of me; ``cut``: it is cut off itself."""
 
     stripe: Stripe
     parent: PeerId | None = None
     ancestors: tuple[bytes, ...] = ()
     above: tuple[Contact, ...] = ()
     leaving: bool = False
+    cut: bool = False
     fed_since_s: float = 0.0
     hungry_since_s: float | None = None
     last_number: int = 0
+    last_s: float = 0.0
     delay_s: float | None = None
     asked: PeerId | None = None
     answer_by_s: float = 0.0
@@ -71,14 +73,15 @@ class Feed:
     def accept(self, key: PeerId, ancestors: tuple[bytes, ...], above: tuple[Contact, ...], now: float) -> None:
         """The asked candidate feeds me from now on; ``above`` is its own parent."""
         self.parent, self.ancestors, self.above = key, ancestors, above
-        self.fed_since_s = now
+        self.fed_since_s = self.last_s = now
         self.last_number, self.delay_s = 0, None
-        self.asked, self.late, self.leaving, self.hints = None, None, False, ()
+        self.asked, self.late, self.leaving, self.cut, self.hints = None, None, False, False, ()
         self.resting.pop(key, None)
 
-    def arrived(self, number: int, delay_s: float) -> None:
+    def arrived(self, number: int, delay_s: float, now: float) -> None:
         """A block of piece ``number`` came from the parent, ``delay_s`` after its capture ended."""
         self.last_number = max(self.last_number, number)
+        self.last_s = now
         self.delay_s = delay_s if self.delay_s is None else self.delay_s + 0.1 * (delay_s - self.delay_s)
 
     def refuse(self, key: PeerId, now: float, rest_s: float | None = None) -> None:
@@ -107,7 +110,7 @@ class Feed:
     def drop(self) -> None:
         """Be without a parent."""
         self.parent, self.ancestors, self.delay_s, self.last_number = None, (), None, 0
-        self.leaving = False
+        self.leaving = self.cut = False
 
     def late_answer(self, now: float) -> PeerId | None:
         """The candidate whose answer is out of time, if any."""

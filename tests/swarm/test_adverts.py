@@ -119,3 +119,13 @@ def test_room_is_where_a_fresh_mate_has_a_place_free() -> None:
     source = mate(3, advert(offer(stripe=2, free=1)), at_s=9.0, source=True)
     stale = mate(4, advert(offer(stripe=2, free=1)), at_s=9.0 - ADVERT_FRESH_S)
     assert rooms_known(3, [full, also, source, stale], now=9.0) == [0, 2, 0]
+
+
+def test_a_tree_that_is_cut_off_from_the_source_feeds_nobody() -> None:
+    root = short(key(50))
+    cut, rooted = mate(1, advert(offer(ancestors=(short(key(5)),)))), mate(2, advert(offer(ancestors=(root,))))
+    orphan, source = mate(3, advert(offer())), mate(4, advert(offer()), source=True)
+    deep = mate(5, advert(offer(ancestors=tuple(short(key(60 + i)) for i in range(ANCESTORS_MAX)))))
+    everybody = [cut, rooted, orphan, source, deep]
+    assert by_stripe(everybody, 0.0, {root}) == {Stripe(0): [rooted, source, deep]}, "the top of a long chain is unseen"
+    assert by_stripe(everybody, 0.0) == {Stripe(0): everybody}, "before the sources are known"

@@ -2,9 +2,22 @@
 
 from swarm import wire
 from swarm.adverts import DELAY_UNKNOWN_MS, short
-from swarm.herald import ADVERT_EVERY_S, ADVERT_SOON_S, EXCHANGE_EVERY_S, EXCHANGE_PEERS, RIDE_S
+from swarm.herald import ADVERT_EVERY_S, ADVERT_SOON_S, EXCHANGE_EVERY_S, EXCHANGE_PEERS, PROBE_AGAIN_S, RIDE_S
+from swarm.intake import HUSHED_PIECES, HUSHED_S
 from swarm.units import Address, LinkId, PeerId
-from tests.swarm.stage import INTEREST, Stage, accept, actor, advert, block, manifest, offer, piece, subscribe
+from tests.swarm.stage import (
+    INTEREST,
+    PIECE_S,
+    Stage,
+    accept,
+    actor,
+    advert,
+    block,
+    manifest,
+    offer,
+    piece,
+    subscribe,
+)
 
 
 def adverts(stage: Stage, link: LinkId) -> list[wire.Advert]:
@@ -132,3 +145,39 @@ def test_a_peer_with_a_scoped_ipv6_address_can_be_named() -> None:
     stage.say(link, INTEREST)
     (named,) = exchanged(stage, stage.befriend(2))
     assert named.contacts[0].address == Address("fe80::1", 4000)
+
+
+def test_a_parent_that_has_gone_quiet_is_spoken_to_once_a_second() -> None:
+    stage = Stage()
+    stage.watch()
+    quiet = stage.befriend(1, manifest(), advert(*(offer(stripe) for stripe in range(6))))
+    stage.pass_time(0.2)
+    for message in stage.take(quiet):
+        if isinstance(message, wire.Subscribe):
+            stage.say(quiet, accept(message.stripe))
+    number = 1
+    while number < 10 or not adverts(stage, quiet):  # so that the next is not due for a while
+        stage.take(quiet)
+        for stripe in range(6):
+            stage.receive(quiet, block(piece(number), stripe))
+        number += 1
+        stage.pass_time(PIECE_S)
+    stage.pass_time(HUSHED_PIECES * PIECE_S + HUSHED_S)
+    assert len(adverts(stage, quiet)) == 1
+    stage.pass_time(PROBE_AGAIN_S - 0.3)
+    assert adverts(stage, quiet) == []
+
+
+def test_who_has_an_older_manifest_is_told_where_its_sources_are_that_i_know() -> None:
+    stage = Stage()
+    stage.watch()
+    source, stranger = actor(8), actor(9)
+    described = manifest(sources=(PeerId(source.key), PeerId(stranger.key)))
+    link = stage.befriend(8, described)
+    asker = stage.meet(actor(2))
+    stage.say(asker, INTEREST)
+    said = stage.take(asker)
+    after = said[[isinstance(message, wire.ManifestMessage) for message in said].index(True) + 1]
+    assert isinstance(after, wire.Peers)
+    assert [contact.key for contact in after.contacts] == [source.key]
+    assert not [m for m in stage.take(link) if isinstance(m, wire.Peers) and source.key in {c.key for c in m.contacts}]

@@ -6,6 +6,7 @@ import pytest
 
 from swarm import wire
 from swarm.adverts import short
+from swarm.intake import ADRIFT_S, LEAVES_WAIT_S, UNROOTED_LOOK_S
 from swarm.settings import NodeSettings
 from swarm.stripes import ANSWER_S, MUTE_DROP_S, OVERDUE_DROP_S, OVERDUE_LOOK_S, REST_S
 from swarm.units import LinkId, PeerId, Stripe
@@ -373,3 +374,71 @@ def test_old_blocks_sent_again_do_not_hide_that_nothing_new_comes() -> None:
     stage.pass_time(1.0)
     stage.receive(link, block(piece(7), next(iter(parents(stage)))))
     assert stage.member.intake.last_block_s == seen_s
+
+
+SOURCE = PeerId(actor(50).key)
+ROOTED = (short(PeerId(actor(51).key)), short(SOURCE))
+CUT = (short(PeerId(actor(51).key)),)
+
+
+def chained(ancestors: tuple[bytes, ...]) -> wire.Advert:
+    return advert(*(offer(stripe, ancestors=ancestors) for stripe in ALL))
+
+
+def viewer_of_a_source(settings: NodeSettings = LEAF) -> tuple[Stage, LinkId]:
+    """Fed by its first neighbour, to whom everything comes from the source."""
+    stage = Stage(settings=settings)
+    stage.watch()
+    link = stage.befriend(1, manifest(sources=(SOURCE,)), chained(ROOTED))
+    stage.pass_time(0.2)
+    for request in asked(stage, link):
+        stage.say(link, accept(request.stripe, ROOTED))
+    deliver(stage, link, 7)
+    stage.take_bytes(link)
+    return stage, link
+
+
+@pytest.mark.parametrize(("above", "expected"), [(ROOTED, False), (CUT, True)])
+def test_below_a_cut_another_parent_is_looked_for(above: tuple[bytes, ...], expected: bool) -> None:
+    stage, link = viewer_of_a_source()
+    second = stage.befriend(2, chained(ROOTED))
+    for _ in range(4):
+        stage.say(link, chained(above))
+        stage.pass_time(UNROOTED_LOOK_S[1] / 3)
+    assert bool(asked(stage, second)) is expected
+
+
+def test_who_is_cut_off_too_is_no_way_out() -> None:
+    stage, link = viewer_of_a_source()
+    second = stage.befriend(2, chained(CUT))
+    for _ in range(4):
+        stage.say(link, chained(CUT))
+        stage.pass_time(UNROOTED_LOOK_S[1] / 3)
+    assert asked(stage, second) == []
+
+
+def test_a_source_that_the_manifest_names_no_more_is_left_for_the_new_one() -> None:
+    stage = Stage(settings=LEAF)
+    stage.watch()
+    former = stage.befriend(50, manifest(sources=(SOURCE,)), offers())
+    stage.pass_time(0.2)
+    for request in asked(stage, former):
+        stage.say(former, accept(request.stripe))
+    deliver(stage, former, 7)
+    coming = stage.befriend(52, offers())
+    stage.say(coming, manifest(epoch=2, sources=(PeerId(actor(52).key),)))
+    stage.pass_time(0.2)
+    assert {request.stripe for request in asked(stage, coming)} == set(parents(stage))
+
+
+@pytest.mark.parametrize(("settings", "waits"), [(LEAF, True), (NodeSettings(), False)])
+def test_when_all_are_cut_off_those_who_relay_turn_to_the_source_first(settings: NodeSettings, waits: bool) -> None:
+    stage, link = viewer_of_a_source(settings)
+    source = stage.befriend(50, offers(delay_ms=0))
+    stage.pass_time(ADRIFT_S + 0.05)
+    stage.take_bytes(source)
+    stage.lose(link)
+    stage.pass_time(0.3)
+    assert bool(asked(stage, source)) is not waits
+    stage.pass_time(LEAVES_WAIT_S)
+    assert bool(asked(stage, source)) or not waits

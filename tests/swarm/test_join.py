@@ -17,6 +17,7 @@ from swarm.join import (
     KNOWN_MAX,
     KNOWN_PER_CROWD,
     RETRY_S,
+    TRIES_MAX,
     AddressBook,
     dialable,
 )
@@ -434,3 +435,43 @@ def test_who_was_asked_to_dial_this_node_may_come_from_anywhere_or_not_at_all() 
     assert (came.dialling, came.failures) == (False, 0)
     assert (stayed.dialling, stayed.failures) == (False, 1)
     assert not book._failed, "nothing was sent to its prefix"
+
+
+def test_where_a_source_was_found_is_never_forgotten_and_dialled_when_it_is_needed() -> None:
+    book = AddressBook()
+    book.keep([contact(1)], 0.0)
+    for attempt in range(TRIES_MAX):
+        assert due(book, attempt * 100.0) == [address(1)]
+        book.failed(address(1), attempt * 100.0)
+    assert due(book, 1000.0) == [], "it does not answer, and others are as good"
+    book.recall([key(1)])
+    assert due(book, 1000.0, wanted=0) == [address(1)]
+
+
+def test_a_source_that_was_found_is_not_pushed_out_of_a_full_book() -> None:
+    book = AddressBook()
+    book.keep([contact(0)], 0.0)
+    for by in range(KNOWN_MAX):
+        named(book, [world(4 * by + i) for i in range(4)], by=by)
+    assert len(book.prospects) == KNOWN_MAX
+    assert address(0) in book.prospects
+
+
+def test_who_is_no_source_any_more_is_kept_no_longer() -> None:
+    book = AddressBook()
+    book.keep([contact(1)], 0.0)
+    book.keep([contact(2)], 0.0)
+    for attempt in range(TRIES_MAX):
+        due(book, attempt * 100.0)
+        for number in (1, 2):
+            book.failed(address(number), attempt * 100.0)
+    assert list(book.prospects) == [address(2)]
+
+
+def test_what_the_application_has_just_heard_of_is_dialled_though_nobody_is_wanted() -> None:
+    book = AddressBook()
+    book.add_link([HOME])
+    assert due(book, wanted=0) == [HOME]
+    book.failed(HOME, 0.0)
+    book.add_link([HOME])
+    assert due(book, 100.0, wanted=0) == [], "that is no news"

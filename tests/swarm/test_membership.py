@@ -3,7 +3,8 @@
 from swarm import wire
 from swarm.colours import COLOURS_MAX
 from swarm.events import ManifestReady, Unreachable
-from swarm.membership import BYE_LINGER_S, MANIFEST_AGAIN_S
+from swarm.herald import MANIFEST_AGAIN_S
+from swarm.membership import BYE_LINGER_S
 from swarm.settings import NodeSettings
 from swarm.units import Address, LinkId, PeerId, Stripe
 from swarm.wire import Contact

@@ -9,7 +9,7 @@ from swarm.join import DIALS_BROUGHT, HANGS_S
 from swarm.rendezvous import ASKED_S, INTRODUCED
 from swarm.settings import NodeSettings
 from swarm.units import Access, Address, LinkId, PeerId
-from tests.swarm.stage import INTEREST, TAG, Stage, actor, advert, manifest, offer, subscribe
+from tests.swarm.stage import INTEREST, TAG, Stage, accept, actor, advert, block, manifest, offer, piece, subscribe
 
 FAR = Address("10.7.7.7", 4000)
 HOME = Address("10.9.1.1", 4000)
@@ -322,3 +322,39 @@ def test_an_asker_names_a_peer_and_never_an_address() -> None:
     stage.say(asker, wire.Meet(tag=TAG, key=key(2)))
     (message,) = [message for message in stage.take(other) if isinstance(message, wire.Introduce)]
     assert message.contact.address == Address("8.8.8.8", 4000), "where its link comes from, which QUIC has validated"
+
+
+# -- cut off from the source
+
+
+def cut_off(*, near_source: bool) -> Stage:
+    """A relay that knows the source's address, and is fed by a neighbour that goes away."""
+    stage = Stage()
+    stage.watch()
+    source = actor(50)
+    link = stage.befriend(1, manifest(sources=(PeerId(source.key),)), advert(*(offer(s) for s in range(6))))
+    at_source = stage.meet(source, FAR)
+    stage.say(at_source, INTEREST)
+    stage.pass_time(0.2)
+    for message in stage.take(link):
+        if isinstance(message, wire.Subscribe):
+            stage.say(link, accept(message.stripe))
+    for stripe in range(6):
+        stage.receive(link, block(piece(7), stripe))
+    if not near_source:
+        stage.say(at_source, wire.Bye(tag=TAG, parents=()))
+        stage.lose(at_source)
+    for number in range(60, 110):
+        stage.befriend(number)
+    stage.dials.clear()
+    stage.lose(link)
+    stage.pass_time(5.0)
+    return stage
+
+
+def test_who_is_cut_off_dials_the_source_that_it_once_met_whatever_neighbours_it_has() -> None:
+    assert FAR in [dial.address for dial in cut_off(near_source=False).dials]
+
+
+def test_who_is_connected_with_the_source_does_not() -> None:
+    assert FAR not in [dial.address for dial in cut_off(near_source=True).dials]

@@ -133,8 +133,8 @@ def test_only_an_acceptance_that_answers_is_taken() -> None:
 
 def test_the_delay_is_smoothed_and_forgotten_with_the_parent() -> None:
     one = feed()
-    one.arrived(5, 0.2)
-    one.arrived(4, 0.3)
+    one.arrived(5, 0.2, 4.0)
+    one.arrived(4, 0.3, 4.2)
     assert one.last_number == 5
     assert one.delay_s == pytest.approx(0.21)
     one.drop()
@@ -152,6 +152,6 @@ def test_a_parent_is_overdue_since_others_have_what_it_should_have_sent() -> Non
 def test_a_new_epoch_makes_nobody_overdue_or_mute() -> None:
     one = feed()
     one.accept(key(1), (), (), 4.0)
-    one.arrived(500, 0.1)
+    one.arrived(500, 0.1, 4.0)
     one.renew(9.0)
     assert (one.parent, one.last_number, one.fed_since_s) == (key(1), 0, 9.0)
