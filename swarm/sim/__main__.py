@@ -32,6 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     gc.disable()
     begin_s = time.process_time()
     scenario = _scenario(options)
+    options.seconds = scenario.seconds if options.seconds is None else options.seconds
     show = Show(bitrate_bps=options.bitrate, piece_s=options.piece_s, k=options.k, n=options.n)
     size = {"viewers": options.viewers, "seconds": options.seconds, "seed": options.seed}
     try:
@@ -83,7 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--list", action="store_true", help="name the scenarios and end")
     add("--scenario", choices=sorted(SCENARIOS), default="calm")
     add("--viewers", type=_count, default=100)
-    add("--seconds", type=_amount, default=30.0, help="virtual time; figures begin after 15 s of it")
+    add("--seconds", type=_amount, help="virtual time (30, for a flash crowd 72); figures begin after 15 s of it")
     add("--seed", type=int, default=1, help="the same seed gives the same run")
     add("--json", action="store_true", help="print one JSON object and nothing else")
     add("--plot", metavar="FILE", help="SVG to write; '' for none (default: sim-SCENARIO.svg, none with --json)")

@@ -1,8 +1,9 @@
 """What may befall a broadcast: who watches over which lines, who comes and goes, and what goes wrong."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from random import Random
+from typing import TypeVar
 
 from swarm.drivers.line import Line, Reach
 from swarm.drivers.memory import Host
@@ -10,6 +11,8 @@ from swarm.settings import NodeSettings
 from swarm.sim.faults import free_rider, polluter
 from swarm.sim.world import Show, World
 from swarm.status import StreamStatus
+
+Kind = TypeVar("Kind")
 
 CLASSES = ((0.15, 0.0), (0.35, 1.0), (0.35, 3.0), (0.15, 10.0))
 """Kinds of home lines: their share, and their uplink relative to each other."""
@@ -27,8 +30,8 @@ SETTLED_SHARE = 0.6
 """A run too short for that begins its figures after this share of its time."""
 
 DECK = 20
-"""Of so many viewers who come one after the other as many are open as the scenario says: those behind hard NATs are fed
-by the open alone, and luck must not leave them without."""
+"""Of so many viewers who come one after the other as many have each kind of line, and each kind of NAT, as the scenario
+says: a swarm that luck left without the upload that its scenario names says nothing of that scenario."""
 
 CAP_SHARE = 0.5
 """Who caps the upload gives this share of the line."""
@@ -43,7 +46,7 @@ class Scenario:
 
     ``loss`` is each line's share of lost packets; a way between two hosts crosses two lines. ``download_only`` is the
     share of the viewers without upload who say so, ``capped`` the share of the others who set a cap, ``latecomers``
-    the share of the audience that comes after the overlay has formed.
+    the share of the audience that comes after the overlay has formed. ``seconds``: how long it takes to show.
     """
 
     name: str
@@ -61,6 +64,7 @@ class Scenario:
     reaches: tuple[float, float, float] = (1.0, 0.0, 0.0)
     known_uplinks: float = 0.8
     event: Callable[["Stage"], None] | None = None
+    seconds: float = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +82,8 @@ class Traffic:
 class Stage:
     """A scenario being played. ``event_s`` is when its event comes; ``liars`` maps misbehaving hosts to their kind.
 
-    Once it is ``over``, nobody comes or goes any more. ``deck``: what stands before those who come next, unsorted.
+    Once it is ``over``, nobody comes or goes any more. ``kinds`` and ``reaches``: the lines of those who come next, and
+    what stands before them, unsorted.
     """
 
     world: World
@@ -92,7 +97,8 @@ class Stage:
     settled_s: float = SETTLED_S
     settled: "Traffic | None" = None
     over: bool = False
-    deck: list[Reach] = field(default_factory=list)
+    kinds: list[float] = field(default_factory=list)
+    reaches: list[Reach] = field(default_factory=list)
 
     def join(self) -> Host:
         """One more viewer on a line of a random kind, told of some members by a tracker."""
@@ -163,13 +169,9 @@ class Stage:
         return replace(self.world.settings, uplink_guess_bps=line.uplink_bps * self.luck.uniform(*REMEMBERED))
 
     def _line(self) -> Line:
-        shares = [share for share, _ in CLASSES]
         mean = sum(share * rate for share, rate in CLASSES)
-        rate = self.luck.choices([rate for _, rate in CLASSES], shares)[0] * self.luck.uniform(0.8, 1.2)
-        if not self.deck:
-            shares_of = zip(Reach, self.scenario.reaches, strict=True)
-            self.deck = [reach for reach, share in shares_of for _ in range(round(share * DECK))]
-        reach = self.deck.pop(int(self.luck.random() * len(self.deck)))
+        rate = self._draw(self.kinds, CLASSES) * self.luck.uniform(0.8, 1.2)
+        reach = self._draw(self.reaches, zip(self.scenario.reaches, Reach, strict=True))
         return Line(
             uplink_bps=max(LEAST_UPLINK_BPS, rate / mean * self.scenario.upload * self.world.show.bitrate_bps),
             delay_s=self.luck.uniform(0.005, 0.04),
@@ -178,6 +180,12 @@ class Stage:
             outage_every_s=self.scenario.outage_every_s,
             reach=reach,
         )
+
+    def _draw(self, deck: list[Kind], kinds: Iterable[tuple[float, Kind]]) -> Kind:
+        """Take one of a deck, which is laid anew when it is spent; ``kinds`` come with their shares."""
+        if not deck:
+            deck += [kind for share, kind in kinds for _ in range(round(share * DECK))]
+        return deck.pop(int(self.luck.random() * len(deck)))
 
 
 def mass_exit(stage: Stage) -> None:
@@ -238,7 +246,7 @@ SCENARIOS = {
     for scenario in (
         Scenario(name="calm", about="everybody stays"),
         Scenario(name="churn", about="sessions of 10 minutes on average", sessions_s=600),
-        Scenario(name="flash", about="twenty times the viewers within 30 s", event=flash),
+        Scenario(name="flash", about="twenty times the viewers within 30 s", event=flash, seconds=72.0),
         Scenario(name="mass-exit", about="a fifth dies at once", event=mass_exit),
         Scenario(
             name="top-exit", about="a fifth dies, all children of the source among it", event=mass_exit_at_the_top
