@@ -138,9 +138,12 @@ class Connection:
         return connection
 
     @classmethod
-    def accept(cls, profile: Profile, first_id: bytes) -> "Connection":
-        """For a first Initial sent to ``first_id``; the datagram itself is given to ``receive``."""
-        return cls(_Quic(configuration=profile.server, original_destination_connection_id=first_id), first_id)
+    def accept(cls, profile: Profile, first_id: bytes, *, retry_id: bytes | None = None) -> "Connection":
+        """For a first Initial sent to ``first_id``; the datagram itself is given to ``receive``.
+
+        ``retry_id``: the id under which it came after a Retry.
+        """
+        return cls(_Quic(configuration=profile.server, first_id=first_id, retry_id=retry_id), retry_id or first_id)
 
     @property
     def close_reason(self) -> str:
@@ -295,10 +298,12 @@ class _Quic(QuicConnection):
     """qh3's connection less what costs and is not used, plus a TLS exporter. The handshake goes through it."""
 
     def __init__(
-        self, *, configuration: QuicConfiguration, original_destination_connection_id: bytes | None = None
+        self, *, configuration: QuicConfiguration, first_id: bytes | None = None, retry_id: bytes | None = None
     ) -> None:
         super().__init__(
-            configuration=configuration, original_destination_connection_id=original_destination_connection_id
+            configuration=configuration,
+            original_destination_connection_id=first_id,
+            retry_source_connection_id=retry_id,
         )
         self.binding = b""
 

@@ -13,9 +13,10 @@ from typing import Protocol
 from swarm.drivers.quic.addresses import address_of, socket_address
 from swarm.drivers.quic.connection import Connection, ConnectionFault, Profile, SocketAddress
 from swarm.drivers.quic.deadlines import NEVER, Deadlines
-from swarm.drivers.quic.headers import destination_of, is_first, one_destination
+from swarm.drivers.quic.headers import destination_of, initial_of, is_first, one_destination
 from swarm.drivers.quic.link import QuicLink
 from swarm.drivers.quic.pacing import HEADERS_BYTES, Turns
+from swarm.drivers.quic.retry import Retries
 from swarm.drivers.quic.table import Limits, LinkTable
 from swarm.drivers.quic.udp import Port, bind, open_port
 from swarm.errors import MalformedMessage
@@ -77,6 +78,7 @@ class Endpoint:
         self._turns = Turns()
         self._pace_s = NEVER
         self._table = LinkTable(limits)
+        self._retries = Retries()
         self._deadlines = Deadlines()
         self._touched: list[QuicLink] = []
         self._speaks_v6 = False
@@ -186,13 +188,28 @@ class Endpoint:
         link = self._table.route(destination)
         if link is not None:
             self._receive(link, data, segment_bytes, source, now)
-        elif is_first(data, segment_bytes, destination) and self._table.admits_strangers:
-            connection = Connection.accept(self._profile, destination)
-            link = self._table.add(connection, address_of(source), dialled=False, expected=None, now=now)
-            self._keep_looking()
-            self._receive(link, data, segment_bytes, source, now)
-            if not connection.authentic:
-                self._table.forget(link)
+        elif is_first(data, segment_bytes, destination) and self._table.has_room:
+            self._greet(data, segment_bytes, source, now)
+
+    def _greet(self, data: bytes, segment_bytes: int, source: SocketAddress, now: float) -> None:
+        """A stranger's first packet. When many half-open links are there already, it has to show first where it is."""
+        initial = initial_of(data)
+        if initial is None:
+            return
+        origin = self._retries.origin(initial, source, now) if initial.token else None
+        if origin is not None and self._table.admits_validated:
+            connection = Connection.accept(self._profile, origin.first_id, retry_id=origin.retry_id)
+        elif self._table.admits_strangers:
+            connection = Connection.accept(self._profile, initial.destination)
+        else:
+            if origin is None:
+                self._port.send([(self._retries.packet(initial, source, now), source)])
+            return
+        link = self._table.add(connection, address_of(source), dialled=False, expected=None, now=now)
+        self._keep_looking()
+        self._receive(link, data, segment_bytes, source, now)
+        if not connection.authentic:
+            self._table.forget(link)
 
     def _receive(self, link: QuicLink, data: bytes, segment_bytes: int, source: SocketAddress, now: float) -> None:
         if link.silent:

@@ -9,7 +9,10 @@ from swarm.units import Address, LinkId, PeerId
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """How many connections there may be, and how many of them strangers' that did not finish their handshake."""
+    """How many connections there may be, and how many of them strangers' that did not finish their handshake.
+
+    There may be half as many again of those who have shown that they are where they say.
+    """
 
     connections: int = 256
     half_open: int = 64
@@ -39,6 +42,11 @@ class LinkTable:
     @property
     def admits_strangers(self) -> bool:
         return self.has_room and len(self._strangers) < self._limits.half_open
+
+    @property
+    def admits_validated(self) -> bool:
+        """Whether there is a place for a stranger whose address is validated."""
+        return self.has_room and 2 * len(self._strangers) < 3 * self._limits.half_open
 
     def add(
         self, connection: Connection, address: Address, *, dialled: bool, expected: PeerId | None, now: float

@@ -223,6 +223,25 @@ def test_strangers_that_never_finish_are_bounded_and_given_up() -> None:
     asyncio.run(scene())
 
 
+def test_newcomers_get_in_while_spoofed_packets_hold_the_half_open_places() -> None:
+    async def scene() -> None:
+        async with Peer(1) as ann, Peer(2, limits=Limits(half_open=4)) as bob, Peer(3) as cid:
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+                for _ in range(12):
+                    for datagram in _first_datagrams(bob.address):
+                        stranger.sendto(datagram, bob.address)
+                await ann.connect(bob)
+                await cid.connect(bob)
+                strangers = bob.driver._endpoint._table._strangers
+                assert len(strangers) == 4, "what they hold, and not one more, though each was answered"
+                answer = stranger.recv(2000)
+                assert answer
+            ann.say(b"through the back door")
+            await bob.node.until(lambda: bob.node.messages)
+
+    asyncio.run(scene())
+
+
 def test_a_first_packet_below_1200_bytes_is_ignored() -> None:
     async def scene() -> None:
         async with Peer(1) as ann, Peer(2) as bob:

@@ -62,3 +62,13 @@ def test_lingering_links_hold_their_place() -> None:
     assert not table.has_room
     table.forget(link)
     assert table.admits_strangers
+
+
+def test_who_has_shown_its_address_finds_a_place_when_strangers_hold_theirs() -> None:
+    table = LinkTable(Limits(connections=9, half_open=2))
+    for number in range(2):
+        _add(table, bytes([number]) * 8)
+    assert not table.admits_strangers
+    assert table.admits_validated
+    _add(table, b"the last")
+    assert not table.admits_validated
