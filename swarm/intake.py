@@ -12,7 +12,9 @@ from swarm.stripes import Feed
 from swarm.units import PeerId, Stripe
 from swarm.window import Entry
 
-IMPROVE_EVERY_S = 3.0
+IMPROVE_EVERY_S, IMPROVE_SLOWER = (1.0, 3.0), 1.2
+"""How often a nearer parent is tried: often by a newcomer, and each time less, until all have found their places."""
+
 IMPROVE_RATIO = 0.85
 CLIMB_SHARE = 0.5
 """So often it is one of my colours that is improved, on which children wait, else the slowest stripe."""
@@ -44,6 +46,7 @@ SUSPECT_SILENT_S = (4.0, 7.0)
 @dataclass(slots=True)
 class _Due:
     improve_s: float = 0.0
+    improve_every_s: float = IMPROVE_EVERY_S[0]
     trim_s: float = 0.0
 
 
@@ -224,7 +227,8 @@ class Intake:
         self.lacking = 0
         self._ask_for_missing(now)
         if now >= self._due.improve_s:
-            self._due.improve_s = now + IMPROVE_EVERY_S * self._circle.rng.uniform(0.8, 1.2)
+            self._due.improve_s = now + self._due.improve_every_s * self._circle.rng.uniform(0.8, 1.2)
+            self._due.improve_every_s = min(IMPROVE_EVERY_S[1], IMPROVE_SLOWER * self._due.improve_every_s)
             self._improve(now)
         if now >= self._due.trim_s:
             self._due.trim_s = now + TRIM_EVERY_S

@@ -147,14 +147,14 @@ class Bucket:
     rate_bps: float
     burst_bytes: float
     at_s: float
+    sent_bytes: int = 0
     level_bytes: float = 0.0
     most_bytes: float = 0.0
-    _sent_bytes: int = 0
 
     def check(self, host: Host, now: float, what: str) -> None:
         leaked = self.rate_bps / 8 * (now - self.at_s)
-        self.level_bytes = max(0.0, self.level_bytes + host.sent_bytes - self._sent_bytes - leaked)
-        self._sent_bytes, self.at_s = host.sent_bytes, now
+        self.level_bytes = max(0.0, self.level_bytes + host.sent_bytes - self.sent_bytes - leaked)
+        self.sent_bytes, self.at_s = host.sent_bytes, now
         self.most_bytes = max(self.most_bytes, self.level_bytes)
         if self.level_bytes > self.burst_bytes:
             raise Violation(f"{host.name} is {self.level_bytes:.0f} bytes ahead of {what}")
@@ -186,7 +186,9 @@ class Rates:
             return
         bucket = self._buckets.get(host.name)
         if bucket is None:
-            bucket = Bucket(CAP_EXCESS * cap_bps, CAP_BURST_S * cap_bps / 8 + CAP_BURST_BYTES, now)
+            bucket = Bucket(
+                CAP_EXCESS * cap_bps, CAP_BURST_S * cap_bps / 8 + CAP_BURST_BYTES, now, sent_bytes=host.sent_bytes
+            )
             self._buckets[host.name] = bucket
         bucket.check(host, now, "its cap")
 

@@ -381,8 +381,8 @@ ROOTED = (short(PeerId(actor(51).key)), short(SOURCE))
 CUT = (short(PeerId(actor(51).key)),)
 
 
-def chained(ancestors: tuple[bytes, ...]) -> wire.Advert:
-    return advert(*(offer(stripe, ancestors=ancestors) for stripe in ALL))
+def chained(ancestors: tuple[bytes, ...], *, delay_ms: int = 50) -> wire.Advert:
+    return advert(*(offer(stripe, ancestors=ancestors, delay_ms=delay_ms) for stripe in ALL))
 
 
 def viewer_of_a_source(settings: NodeSettings = LEAF) -> tuple[Stage, LinkId]:
@@ -401,8 +401,10 @@ def viewer_of_a_source(settings: NodeSettings = LEAF) -> tuple[Stage, LinkId]:
 @pytest.mark.parametrize(("above", "expected"), [(ROOTED, False), (CUT, True)])
 def test_below_a_cut_another_parent_is_looked_for(above: tuple[bytes, ...], expected: bool) -> None:
     stage, link = viewer_of_a_source()
-    second = stage.befriend(2, chained(ROOTED))
+    second = stage.befriend(2, chained(ROOTED, delay_ms=300))
     for _ in range(4):
+        for stripe in parents(stage):
+            stage.member.intake.feeds[stripe].delay_s = 0.1
         stage.say(link, chained(above))
         stage.pass_time(UNROOTED_LOOK_S[1] / 3)
     assert bool(asked(stage, second)) is expected
