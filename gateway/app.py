@@ -29,8 +29,11 @@ from gateway.problems import Problem
 from gateway.routes.api import api_router
 from gateway.routes.hls import hls_router
 from gateway.routes.ingest import ingest_router
+from gateway.routes.timeshift import timeshift_router
 from gateway.routes.web import web_router
 from gateway.settings import Settings
+from gateway.timeshift.shelf import Limits
+from gateway.timeshift.shelves import Shelves
 from swarm.errors import LinkError
 from swarm.identity import Identity
 from swarm.link import parse_link
@@ -54,7 +57,13 @@ class Gateway:
         self.audience = Audience()
         self._key = peer_key(settings.data_dir)
         self.membership = quic_membership(settings, self._key.identity)
-        self.channels = Channels(self.membership, window_s=settings.window_s, idle_leave_s=settings.idle_leave_s)
+        self._shelves = shelves_of(settings)
+        self.channels = Channels(
+            self.membership,
+            window_s=settings.window_s,
+            idle_leave_s=settings.idle_leave_s,
+            shelves=self._shelves,
+        )
         self.studio = Studio(self.membership, self.channels)
         self.desk = IngestDesk(
             keys,
@@ -76,6 +85,8 @@ class Gateway:
         """From opening the UDP socket to the last good-bye. Raises CannotStart."""
         async with AsyncExitStack() as stack:
             stack.callback(self._key.close)
+            if self._shelves is not None:
+                stack.callback(self._shelves.close)
             stack.push_async_callback(self.membership.stop)
             await self.membership.start()
             stack.callback(self.channels.close)
@@ -121,6 +132,7 @@ def web_app(gateway: Gateway) -> FastAPI:
     app.add_middleware(Origins, allowed_hosts=_host_names(gateway.settings))
     app.include_router(api_router(gateway.channels, gateway.audience, gateway.membership.uplink_report))
     app.include_router(hls_router(gateway.channels.watch))
+    app.include_router(timeshift_router(gateway.channels.tune))
     app.include_router(ingest_router(gateway.desk))
     app.include_router(web_router())
 
@@ -134,6 +146,13 @@ def web_app(gateway: Gateway) -> FastAPI:
 def keys_path(settings: Settings) -> Path:
     """The file of ingest keys."""
     return settings.data_dir / "ingest-keys.json"
+
+
+def shelves_of(settings: Settings) -> Shelves | None:
+    """Where the past of all streams is kept; None when nothing is."""
+    if not settings.timeshift_s or not settings.timeshift_bytes:
+        return None
+    return Shelves(settings.data_dir / "timeshift", Limits(settings.timeshift_s, settings.timeshift_bytes))
 
 
 def encoding_of(settings: Settings) -> Encoding:

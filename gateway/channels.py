@@ -22,6 +22,9 @@ from gateway.media.errors import MediaError
 from gateway.media.payload import unpack
 from gateway.membership import RENDITION, Hear
 from gateway.problems import Problem
+from gateway.timeshift.past import Past
+from gateway.timeshift.shelf import Shelf
+from gateway.timeshift.shelves import Shelves
 from swarm.events import Equivocation, ManifestReady, News, PieceLost, PieceReady, Unreachable
 from swarm.link import PEERS_MAX, Link, format_link, stream_name
 from swarm.manifest import Manifest
@@ -65,21 +68,33 @@ class Swarm(Protocol):
 class Channel:
     """One stream: joined or not, its window, and how it goes."""
 
-    def __init__(self, link: Link, swarm: Swarm, *, window_s: float, clock: Clock, is_local: bool = False) -> None:
+    def __init__(
+        self,
+        link: Link,
+        swarm: Swarm,
+        *,
+        window_s: float,
+        clock: Clock,
+        shelf: Shelf | None = None,
+        is_local: bool = False,
+    ) -> None:
         self.link = link
         self.name = stream_name(link.stream)
-        self.is_local = is_local
-        self.window = LiveWindow(window_s)
+        self.is_local = False
+        self.shelf = shelf
         self.pieces_broken = 0
         self._equivocations = 0
         self._swarm = swarm
         self._window_s = window_s
         self._clock = clock
-        self._joined = is_local
+        self._joined = False
         self._ended = False
         self._unreachable = False
         self._asked_s = clock()
         self._piece_s: float | None = None
+        self.window = self._new_window()
+        if is_local:
+            self.go_local(link.title)
 
     @property
     def stream(self) -> StreamId:
@@ -117,6 +132,8 @@ class Channel:
     async def watch(self) -> LiveWindow:
         """Count a player's request; join the swarm at the first one. Raises Problem when nobody can be reached."""
         self._asked_s = self._clock()
+        if not self._joined and self.shelf is not None:
+            await self.shelf.open_in_thread(now_us=_now_us())
         if not self._joined:
             self._join()
         if self.state is State.UNREACHABLE:
@@ -134,6 +151,9 @@ class Channel:
         """The stream is broadcast from here from now on."""
         self.link = Link(self.stream, title)
         self.is_local = self._joined = True
+        if self.shelf is not None:
+            self.shelf.open(now_us=_now_us())
+        self.window = self._new_window()
 
     def leave_if_idle(self, idle_leave_s: float) -> bool:
         """Leave the swarm when no player has asked for so long."""
@@ -146,7 +166,7 @@ class Channel:
         """Leave the swarm; the next request joins again, with a fresh window."""
         self._swarm.leave(self.stream)
         self.window.close()
-        self.window = LiveWindow(self._window_s)
+        self.window = self._new_window()
         self._joined = self.is_local = self._ended = self._unreachable = False
         self._piece_s = None
 
@@ -185,8 +205,15 @@ class Channel:
         self._ended = True
         self.window.end()
 
+    def _new_window(self) -> LiveWindow:
+        """An empty window, which goes on with the numbers of what is on the shelf."""
+        if self.shelf is None or not self.shelf.is_open:
+            return LiveWindow(self._window_s)
+        return LiveWindow(self._window_s, keep=self.shelf.put, before=self.shelf.last)
+
     def _join(self) -> None:
         self._joined = True
+        self.window = self._new_window()
         self._swarm.join(self.link, self.hear)
 
     def _take_manifest(self, manifest: Manifest) -> None:
@@ -224,8 +251,17 @@ class Channel:
 class Channels:
     """All channels by name, and the one task that leaves what nobody watches."""
 
-    def __init__(self, swarm: Swarm, *, window_s: float, idle_leave_s: float, clock: Clock = time.monotonic) -> None:
+    def __init__(
+        self,
+        swarm: Swarm,
+        *,
+        window_s: float,
+        idle_leave_s: float,
+        clock: Clock = time.monotonic,
+        shelves: Shelves | None = None,
+    ) -> None:
         self._swarm = swarm
+        self._shelves = shelves
         self._window_s = window_s
         self._idle_leave_s = idle_leave_s
         self._clock = clock
@@ -284,6 +320,19 @@ class Channels:
         """What players get of a stream. Raises Problem."""
         return await self.get(name).watch()
 
+    async def tune(self, name: str) -> Past:
+        """What players get of a stream's past, which may be all that there is of it. Raises Problem."""
+        channel = self.get(name)
+        try:
+            window = await channel.watch()
+        except Problem:
+            window = None
+            if channel.shelf is None or not channel.shelf.lines():
+                raise
+        if channel.shelf is None:
+            raise _no_shelf_problem()
+        return Past(channel.shelf, window)
+
     async def sweep(self, every_s: float = SWEEP_EVERY_S) -> None:
         """Leave what nobody watches, for ever; run as one task."""
         while True:
@@ -304,9 +353,30 @@ class Channels:
                 title=f"This gateway knows {CHANNELS_MAX} streams already",
                 detail="Remove one that you no longer watch: DELETE /api/v1/streams/{id}.",
             )
-        channel = Channel(link, self._swarm, window_s=self._window_s, clock=self._clock, is_local=is_local)
-        self._channels[channel.name] = channel
+        name = stream_name(link.stream)
+        channel = Channel(
+            link,
+            self._swarm,
+            window_s=self._window_s,
+            clock=self._clock,
+            shelf=self._shelves.shelf(name) if self._shelves is not None else None,
+            is_local=is_local,
+        )
+        self._channels[name] = channel
         return channel
+
+
+def _now_us() -> int:
+    return time.time_ns() // 1000
+
+
+def _no_shelf_problem() -> Problem:
+    return Problem(
+        status=404,
+        title="This gateway keeps nothing of the past",
+        detail="Set timeshift_s to the seconds to keep, and start it again.",
+        slug="no-timeshift",
+    )
 
 
 def _unreachable_problem() -> Problem:

@@ -78,6 +78,8 @@ class Settings(BaseSettings):
 
     window_s: Annotated[float, Field(ge=6, le=3600)] = 30.0
     idle_leave_s: Annotated[float, Field(ge=1)] = 30.0
+    timeshift_s: Annotated[float, Field(ge=0, le=86_400)] = 1800.0
+    timeshift_bytes: Quantity = 2_000_000_000
 
     ingest_idle_s: Annotated[float, Field(ge=1)] = 10.0
     ingest_linger_s: Annotated[float, Field(ge=0)] = 30.0

@@ -64,23 +64,26 @@ LAYERS = (
         "swarm values",
     ),
     layer("gateway live", "live", "gateway media"),
+    layer("gateway past", "timeshift", "gateway media, gateway live"),
     layer("gateway ingest", "ingest", "gateway media, gateway basics, swarm values"),
     layer("gateway house", "origins audience serving reports terminal key_files", f"gateway basics, {SWARM_VALUES}"),
     # Where the swarm and the players meet: the only place that starts a driver.
     layer(
         "gateway meeting",
         "membership channels on_air",
-        f"gateway basics, gateway media, gateway live, gateway ingest, {SWARM_VALUES}, swarm machine, swarm drivers",
+        f"gateway basics, gateway media, gateway live, gateway past, gateway ingest, {SWARM_VALUES}, swarm machine, "
+        "swarm drivers",
     ),
     layer(
         "gateway routes",
         "routes",
-        "gateway basics, gateway media, gateway live, gateway ingest, gateway house, gateway meeting, " + SWARM_VALUES,
+        "gateway basics, gateway media, gateway live, gateway past, gateway ingest, gateway house, gateway meeting, "
+        + SWARM_VALUES,
     ),
     layer(
         "gateway app",
         "app",
-        f"gateway basics, gateway ingest, gateway house, gateway meeting, gateway routes, {SWARM_VALUES}",
+        f"gateway basics, gateway past, gateway ingest, gateway house, gateway meeting, gateway routes, {SWARM_VALUES}",
     ),
     layer("gateway demo", "demo", f"gateway basics, gateway house, gateway routes, {SWARM_VALUES}"),
     layer(

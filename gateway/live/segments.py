@@ -59,6 +59,31 @@ def gap_slot(duration_s: float) -> Slot:
     return Slot(duration_s=duration_s)
 
 
+def make_slot(parts: Sequence[Part], init: InitSegment) -> Slot | None:
+    """A piece's parts by tracks; None when none is of the lead track. Parts of unknown tracks are left out."""
+    lead = init.lead
+    tracks = {info.track: parts_of(parts, info.track) for info in init.tracks}
+    tracks = {track: of_track for track, of_track in tracks.items() if of_track}
+    if lead.track not in tracks:
+        return None
+    durations_s = {
+        info.track: sum(part.duration for part in tracks[info.track]) / info.timescale
+        for info in init.tracks
+        if info.track in tracks
+    }
+    return Slot(
+        duration_s=durations_s[lead.track],
+        key=tracks[lead.track][0].key,
+        tracks=tracks,
+        durations_s=durations_s,
+    )
+
+
+def parts_of(parts: Sequence[Part], track: int) -> list[Part]:
+    """Those of one track."""
+    return [part for part in parts if part.track == track]
+
+
 @dataclass(slots=True, kw_only=True)
 class Segment:
     """Slots from one key frame to the next. ``capture_us`` is the wall clock of its first frame.

@@ -8,9 +8,9 @@ here, whatever the broadcaster counts. A missing piece leaves a gap of its own l
 from dataclasses import dataclass
 
 from gateway.live.order import Arrival, Piece
-from gateway.live.segments import Segment, Slot, gap_slot
-from gateway.media.hls import Bandwidth, Rhythm
-from gateway.media.parts import InitSegment, Part
+from gateway.live.segments import Segment, Slot, gap_slot, make_slot, parts_of
+from gateway.media.hls import Bandwidth, Rhythm, SegmentLine
+from gateway.media.parts import InitSegment
 
 SLOTS_MAX = 1024
 """Pieces in a segment; a broadcaster that counts further is broken."""
@@ -34,10 +34,15 @@ class EpochMedia:
 
 
 class Timeline:
-    """The segments that are listed or still kept, oldest first. ``window_s`` is the playlist's length."""
+    """The segments that are listed or still kept, oldest first. ``window_s`` is the playlist's length.
 
-    def __init__(self, window_s: float) -> None:
+    ``before`` was the last segment of an earlier timeline of this stream, whose numbers are gone on with.
+    """
+
+    def __init__(self, window_s: float, before: SegmentLine | None = None) -> None:
         self._window_s = window_s
+        self._before = before
+        self._whole: list[Segment] = []
         self._segments: list[Segment] = []
         self._media: EpochMedia | None = None
         self._discontinuity = 0
@@ -91,7 +96,7 @@ class Timeline:
     def append(self, arrival: Arrival, media: EpochMedia) -> bool:
         """Put the next piece into its place; False when it has none, and playlists stay as they are."""
         piece, last = arrival.piece, self.last
-        slot = make_slot(piece, media.init)
+        slot = make_slot(piece.content.parts, media.init)
         if slot is None:
             return False
         if last is None or self._is_cut(piece, last):
@@ -106,8 +111,12 @@ class Timeline:
 
     def finish(self) -> None:
         """Nothing more will come: the growing segment is whole."""
-        if (last := self.last) is not None:
-            last.complete = True
+        self._complete_last()
+
+    def take_whole(self) -> list[Segment]:
+        """The segments that have become whole since the last call, in order."""
+        whole, self._whole = self._whole, []
+        return whole
 
     def _is_cut(self, piece: Piece, last: Segment) -> bool:
         content = piece.content
@@ -118,7 +127,7 @@ class Timeline:
 
     def _cut(self, piece: Piece, slot: Slot, media: EpochMedia) -> bool:
         """Begin a new timeline; only a segment's first piece can."""
-        content, last = piece.content, self.last
+        content, last = piece.content, self.last or self._before
         if content.index:
             return False
         self._media = media
@@ -164,8 +173,7 @@ class Timeline:
 
     def _begin(self, msn: int, discontinuity: int, capture_us: int) -> None:
         assert self._media is not None
-        if (last := self.last) is not None:
-            last.complete = True
+        self._complete_last()
         segment = Segment(
             msn=msn,
             epoch=self._media.epoch,
@@ -175,6 +183,11 @@ class Timeline:
         )
         self._segments.append(segment)
         self._evict()
+
+    def _complete_last(self) -> None:
+        if (last := self.last) is not None and not last.complete:
+            last.complete = True
+            self._whole.append(last)
 
     def _fill(self, slot: Slot, piece: Piece) -> None:
         self._segments[-1].slots.append(slot)
@@ -194,7 +207,7 @@ class Timeline:
         """Where the piece starts on the lead track's timeline."""
         assert self._media is not None
         lead = self._media.init.lead
-        return parts_of(piece, lead.track)[0].decode_time / lead.timescale
+        return parts_of(piece.content.parts, lead.track)[0].decode_time / lead.timescale
 
     def _target_s(self) -> int:
         return self._media.rhythm.target_duration_s if self._media else 1
@@ -210,28 +223,3 @@ class Timeline:
                 break
             self._bytes -= first.size_bytes
             del self._segments[0]
-
-
-def parts_of(piece: Piece, track: int) -> list[Part]:
-    """The piece's parts of one track."""
-    return [part for part in piece.content.parts if part.track == track]
-
-
-def make_slot(piece: Piece, init: InitSegment) -> Slot | None:
-    """The piece by tracks; None when it has nothing of the lead track. Parts of unknown tracks are left out."""
-    lead = init.lead
-    tracks = {info.track: parts_of(piece, info.track) for info in init.tracks}
-    tracks = {track: parts for track, parts in tracks.items() if parts}
-    if lead.track not in tracks:
-        return None
-    durations_s = {
-        info.track: sum(part.duration for part in tracks[info.track]) / info.timescale
-        for info in init.tracks
-        if info.track in tracks
-    }
-    return Slot(
-        duration_s=durations_s[lead.track],
-        key=tracks[lead.track][0].key,
-        tracks=tracks,
-        durations_s=durations_s,
-    )

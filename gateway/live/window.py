@@ -10,14 +10,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from gateway.live.order import Piece, PieceOrder
-from gateway.live.segments import Segment
-from gateway.live.timeline import SLOTS_MAX, EpochMedia, Timeline, make_slot
+from gateway.live.segments import Segment, make_slot
+from gateway.live.timeline import SLOTS_MAX, EpochMedia, Timeline
 from gateway.live.waiting import Waiters
 from gateway.media.description import MediaDescription
 from gateway.media.errors import MediaError
 from gateway.media.fragments import read_fragment
 from gateway.media.hls import (
     Rhythm,
+    SegmentLine,
     plan_rhythm,
     render_low_latency,
     render_muxed_index,
@@ -41,12 +42,23 @@ OPENING_PART_EXCESS = 1.5
 
 
 class LiveWindow:
-    """The last ``window_s`` seconds of a stream, as playlists, segments and parts. ``clock`` gives seconds."""
+    """The last ``window_s`` seconds of a stream, as playlists, segments and parts. ``clock`` gives seconds.
 
-    def __init__(self, window_s: float = WINDOW_S, *, clock: Callable[[], float] = time.monotonic) -> None:
+    ``keep`` is handed each segment once it is whole; ``before`` was the last one that it was handed for this stream.
+    """
+
+    def __init__(
+        self,
+        window_s: float = WINDOW_S,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        keep: Callable[[Segment], None] | None = None,
+        before: SegmentLine | None = None,
+    ) -> None:
         self._clock = clock
+        self._keep = keep
         self._order = PieceOrder()
-        self._timeline = Timeline(window_s)
+        self._timeline = Timeline(window_s, before)
         self._waiters = Waiters()
         self._descriptions: dict[int, tuple[MediaDescription, InitSegment]] = {}
         self._epochs: dict[int, EpochMedia] = {}
@@ -96,6 +108,7 @@ class LiveWindow:
         """The broadcast is over, until an epoch begins anew."""
         self._ended = True
         self._timeline.finish()
+        self._hand_over()
         self._rendered.clear()
         self._waiters.give_up()
 
@@ -110,6 +123,11 @@ class LiveWindow:
     def is_open(self) -> bool:
         """Whether there is a part to play."""
         return self._timeline.last is not None
+
+    @property
+    def is_ended(self) -> bool:
+        """Whether the broadcast is over."""
+        return self._ended
 
     @property
     def rhythm(self) -> Rhythm:
@@ -188,6 +206,10 @@ class LiveWindow:
             ),
         )
 
+    def whole_lines(self) -> list[SegmentLine]:
+        """The whole segments that are listed, as lines of the playlist of all tracks."""
+        return [segment.line(None) for segment in self._whole()]
+
     def index(self) -> bytes:
         """The multivariant playlist of the muxed variant. Only once the window is open."""
         bandwidth = self._timeline.bandwidth()
@@ -223,8 +245,15 @@ class LiveWindow:
             media = self._media(arrival.piece)
             changed = self._timeline.append(arrival, media) or changed
         if changed:
+            self._hand_over()
             self._rendered.clear()
             self._waiters.reach(self._timeline.newest)
+
+    def _hand_over(self) -> None:
+        whole = self._timeline.take_whole()
+        if self._keep is not None:
+            for segment in whole:
+                self._keep(segment)
 
     def _lengthen(self, epoch: int, segment_target_s: float) -> None:
         """Promise longer segments than before; never shorter ones."""
@@ -289,7 +318,7 @@ def _slots_usual(description: MediaDescription) -> int:
 
 def _plan(description: MediaDescription, init: InitSegment, piece: Piece, before: Rhythm | None) -> Rhythm:
     """The playlists' promise; a later epoch may only raise it, at its discontinuity."""
-    slot = make_slot(piece, init)
+    slot = make_slot(piece.content.parts, init)
     longest_s = max(slot.durations_s.values()) if slot else 0.0
     longest_s = min(longest_s, OPENING_PART_EXCESS * description.part_target_s)
     plan = plan_rhythm(description.part_target_s, description.segment_target_s, longest_s)

@@ -123,15 +123,25 @@ def render_low_latency(
 
 
 def render_plain(
-    segments: Sequence[SegmentLine], *, target_duration_s: int, track: int | None = None, ended: bool = False
+    segments: Sequence[SegmentLine],
+    *,
+    target_duration_s: int,
+    track: int | None = None,
+    ended: bool = False,
+    start_s: float | None = None,
 ) -> str:
-    """A media playlist of whole segments for players of RFC 8216."""
+    """A media playlist of whole segments for players of RFC 8216.
+
+    ``start_s`` is where to begin, from the playlist's beginning or, below 0, from its end (section 4.3.5.2).
+    """
     lines = [
         "#EXTM3U",
         f"#EXT-X-VERSION:{PLAIN_VERSION}",
         f"#EXT-X-TARGETDURATION:{target_duration_s}",
         *_sequence_lines(segments),
     ]
+    if start_s is not None:
+        lines.append(f"#EXT-X-START:TIME-OFFSET={_seconds(start_s)}")
     previous: SegmentLine | None = None
     for segment in segments:
         lines += _context_lines(segment, previous, track)

@@ -60,10 +60,10 @@ def hls_router(watch: Watch) -> APIRouter:
 
 def _add_playlists(router: APIRouter, watch: Watch) -> None:
     async def show_index(request: Request, stream: str) -> Response:
-        return _playlist(request, (await _open(watch, stream)).index())
+        return answer_playlist(request, (await _open(watch, stream)).index())
 
     async def show_tracks(request: Request, stream: str) -> Response:
-        return _playlist(request, (await _open(watch, stream)).tracks_index())
+        return answer_playlist(request, (await _open(watch, stream)).tracks_index())
 
     async def show_muxed(request: Request, stream: str) -> Response:
         return await _low_latency(request, watch, stream, None)
@@ -75,13 +75,13 @@ def _add_playlists(router: APIRouter, watch: Watch) -> None:
         window = await _open(watch, stream)
         if not await window.wait_plain(OPEN_TIMEOUT_S):
             raise _not_yet("The stream has no whole segment yet")
-        return _playlist(request, window.plain_playlist())
+        return answer_playlist(request, window.plain_playlist())
 
-    _add(router, "/index.m3u8", show_index, "Low-latency HLS: what to give to a player")
-    _add(router, "/tracks.m3u8", show_tracks, "Low-latency HLS with the audio tracks apart")
-    _add(router, "/muxed.m3u8", show_muxed, "Low-latency media playlist, all tracks in one")
-    _add(router, "/track-{track:number}.m3u8", show_track, "Low-latency media playlist of one track")
-    _add(router, "/plain.m3u8", show_plain, "Ordinary HLS, for players without low latency")
+    add_media_route(router, "/index.m3u8", show_index, "Low-latency HLS: what to give to a player")
+    add_media_route(router, "/tracks.m3u8", show_tracks, "Low-latency HLS with the audio tracks apart")
+    add_media_route(router, "/muxed.m3u8", show_muxed, "Low-latency media playlist, all tracks in one")
+    add_media_route(router, "/track-{track:number}.m3u8", show_track, "Low-latency media playlist of one track")
+    add_media_route(router, "/plain.m3u8", show_plain, "Ordinary HLS, for players without low latency")
 
 
 def _add_media(router: APIRouter, watch: Watch) -> None:
@@ -94,27 +94,29 @@ def _add_media(router: APIRouter, watch: Watch) -> None:
         return _media(request, window, track, [window.init(epoch, track) or b""])
 
     async def show_segment(request: Request, stream: str, folder: str, msn: int) -> Response:
-        track = _read_folder(folder)
+        track = read_folder(folder)
         window = await watch(stream)
         return _media(request, window, track, window.segment(msn, track))
 
     async def show_part(request: Request, stream: str, folder: str, msn: int, part: int) -> Response:
-        track = _read_folder(folder)
+        track = read_folder(folder)
         window = await watch(stream)
         if window.is_open and (msn, part) == window.hint:
             await window.wait_for(msn, part, window.rhythm.reload_timeout_s)
         return _media(request, window, track, window.part(msn, part, track))
 
-    _add(router, "/init-{epoch:number}.mp4", show_init, "Init segment of all tracks")
-    _add(router, "/init-{epoch:number}-{track:number}.mp4", show_track_init, "Init segment of one track")
-    _add(router, "/{folder}/{msn:number}.m4s", show_segment, "A segment")
-    _add(router, "/{folder}/{msn:number}.{part:number}.m4s", show_part, "A part; the announced one is waited for")
+    add_media_route(router, "/init-{epoch:number}.mp4", show_init, "Init segment of all tracks")
+    add_media_route(router, "/init-{epoch:number}-{track:number}.mp4", show_track_init, "Init segment of one track")
+    add_media_route(router, "/{folder}/{msn:number}.m4s", show_segment, "A segment")
+    add_media_route(
+        router, "/{folder}/{msn:number}.{part:number}.m4s", show_part, "A part; the one announced is awaited"
+    )
 
 
 Handler = Callable[..., Coroutine[None, None, Response]]
 
 
-def _add(router: APIRouter, path: str, handler: Handler, summary: str) -> None:
+def add_media_route(router: APIRouter, path: str, handler: Handler, summary: str) -> None:
     """GET and HEAD; only GET goes into the API's description."""
     router.add_api_route(path, handler, methods=["GET"], summary=summary, response_class=Response)
     router.add_api_route(path, handler, methods=["HEAD"], include_in_schema=False)
@@ -145,7 +147,7 @@ async def _low_latency(request: Request, watch: Watch, stream: str, track: int |
             raise _bad_reload("The requested segment or part is too far in the future.")
         # Held for its time, a request gets the playlist as it is: players take that better than an error.
         await window.wait_for(msn, part, window.rhythm.reload_timeout_s)
-    return _playlist(request, window.playlist(track))
+    return answer_playlist(request, window.playlist(track))
 
 
 def read_reload(query: QueryParams) -> tuple[int, int | None] | None:
@@ -164,7 +166,7 @@ def _read_number(name: str, text: str) -> int:
     return int(text)
 
 
-def _read_folder(folder: str) -> int | None:
+def read_folder(folder: str) -> int | None:
     """The track of a folder, None for that of all tracks. Raises Problem (404)."""
     if folder == MUXED:
         return None
@@ -174,16 +176,21 @@ def _read_folder(folder: str) -> int | None:
     return int(number)
 
 
-def _playlist(request: Request, body: bytes) -> Response:
+def answer_playlist(request: Request, body: bytes) -> Response:
+    """A playlist, which nobody may keep."""
     return _answer(request, body, {"cache-control": CACHE_PLAYLIST}, PLAYLIST_TYPE)
 
 
 def _media(request: Request, window: LiveWindow, track: int | None, buffers: Sequence[Buffer]) -> Response:
-    """Bytes of the window, whole or in the requested range. Raises Problem (404) when there are none."""
+    kind = next((info.kind for info in window.tracks if info.track == track), "video")
+    return answer_media(request, kind, buffers)
+
+
+def answer_media(request: Request, kind: str, buffers: Sequence[Buffer]) -> Response:
+    """Media bytes, whole or in the requested range. Raises Problem (404) when there are none."""
     body = b"".join(buffers)
     if not body:
         raise _not_here()
-    kind = next((info.kind for info in window.tracks if info.track == track), "video")
     headers = {"cache-control": CACHE_MEDIA, "accept-ranges": "bytes"}
     span = read_range(request.headers, len(body))
     if span is None:

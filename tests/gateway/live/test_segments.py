@@ -1,8 +1,7 @@
 """Slots and segments give each player the bytes of what it plays."""
 
 from gateway.live.order import Piece
-from gateway.live.segments import Segment, gap_slot
-from gateway.live.timeline import make_slot
+from gateway.live.segments import Segment, gap_slot, make_slot
 from gateway.media.muxing import mux
 from gateway.media.parts import InitSegment
 from tests.gateway.media_fixture import CAPTURE_US, slices, stream
@@ -15,7 +14,7 @@ def segment_of(*indexes: int) -> Segment:
     for index in indexes:
         content = slices(source)[index]
         piece = Piece(number=index, epoch=7, capture_us=CAPTURE_US, duration_us=0, content=content)
-        slot = make_slot(piece, source.init) if index >= 0 else gap_slot(0.2)
+        slot = make_slot(piece.content.parts, source.init) if index >= 0 else gap_slot(0.2)
         assert slot is not None
         segment.slots.append(slot)
     return segment
@@ -70,7 +69,7 @@ def test_a_track_without_a_part_in_a_piece_has_a_gap() -> None:
     (content, *_) = slices(source)
     only_video = tuple(part for part in content.parts if part.track == 1)
     changed = type(content)(segment=0, index=0, discontinuity=0, parts=only_video)
-    slot = make_slot(Piece(number=0, epoch=7, capture_us=0, duration_us=0, content=changed), source.init)
+    slot = make_slot(changed.parts, source.init)
     assert slot is not None
     assert slot.line(2, audio=True).gap
     assert not slot.line(None, audio=False).gap
@@ -91,6 +90,6 @@ def test_a_piece_without_the_lead_track_has_no_place() -> None:
     audio = tuple(part for part in content.parts if part.track == 2)
     changed = type(content)(segment=0, index=0, discontinuity=0, parts=audio)
     piece = Piece(number=0, epoch=7, capture_us=0, duration_us=0, content=changed)
-    assert make_slot(piece, source.init) is None
+    assert make_slot(piece.content.parts, source.init) is None
     sound_only = InitSegment(data=source.init.data, tracks=source.init.tracks[1:])
-    assert make_slot(piece, sound_only) is not None
+    assert make_slot(piece.content.parts, sound_only) is not None

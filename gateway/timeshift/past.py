@@ -1,0 +1,54 @@
+"""What there is of a stream to go back to: its shelf, and behind it the live window."""
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+from gateway.live import LiveWindow
+from gateway.media.hls import SegmentLine, render_plain
+from gateway.media.parts import Buffer
+from gateway.timeshift.shelf import Shelf
+
+LIVE_EDGE_TARGETS = 3
+"""Players begin so many target durations before the end: how far they go back is theirs to choose."""
+
+
+class Past(NamedTuple):
+    """``window`` is None when nobody of the stream can be reached."""
+
+    shelf: Shelf
+    window: LiveWindow | None
+
+    def lines(self) -> list[SegmentLine]:
+        """All whole segments, numbered without a hole."""
+        kept = self.shelf.lines()
+        newer = self.window.whole_lines() if self.window is not None else []
+        first = kept[-1].msn + 1 if kept else 0
+        lines = [*kept, *(line for line in newer if line.msn >= first)]
+        holes = [at for at, (one, other) in enumerate(pairwise(lines), 1) if other.msn != one.msn + 1]
+        return lines[holes[-1] :] if holes else lines
+
+    def playlist(self, lines: Sequence[SegmentLine]) -> str:
+        """These segments as a media playlist, which begins near its end while the broadcast goes on."""
+        window = self.window
+        promised_s = window.rhythm.target_duration_s if window is not None and window.is_open else 1
+        target_s = max(promised_s, math.floor(max(line.duration_s for line in lines) + 0.5))
+        ended = window is None or window.is_ended
+        start_s = None if ended else -float(LIVE_EDGE_TARGETS * target_s)
+        return render_plain(lines, target_duration_s=target_s, ended=ended, start_s=start_s)
+
+    def init(self, epoch: int) -> bytes | None:
+        """An epoch's init segment."""
+        kept = self.shelf.init(epoch)
+        if kept is not None:
+            return kept.data
+        return self.window.init(epoch, None) if self.window is not None else None
+
+    async def segment(self, msn: int, track: int | None) -> Sequence[Buffer]:
+        """A whole segment's bytes; empty when it is not here."""
+        buffers = self.window.segment(msn, track) if self.window is not None else ()
+        if buffers:
+            return buffers
+        segment = await self.shelf.segment(msn)
+        return segment.buffers(track) if segment is not None else ()
