@@ -25,6 +25,7 @@ class StreamSummary(BaseModel):
     link: Annotated[str, Field(description="What to give to others, so that they can watch.")]
     hls_url: Annotated[str, Field(description="Low-latency HLS, as a path on this gateway.")]
     plain_url: Annotated[str, Field(description="Ordinary HLS of the same segments, for older players.")]
+    timeshift_url: Annotated[str | None, Field(description="HLS to go back in; null when nothing is kept.")]
     state: State
     viewers: Annotated[int, Field(description="Players that asked for something within 10 s.")]
     peers: Annotated[int, Field(description="Neighbours in the stream's swarm.")]
@@ -120,6 +121,7 @@ def summarise(channel: Channel, audience: Audience) -> StreamSummary:
         link=channel.share_link,
         hls_url=f"/live/{channel.name}/index.m3u8",
         plain_url=f"/live/{channel.name}/plain.m3u8",
+        timeshift_url=f"/live/{channel.name}/timeshift/index.m3u8" if channel.shelf is not None else None,
         state=channel.state,
         viewers=audience.count(channel.name),
         peers=len(status.peers) if status else 0,

@@ -19,6 +19,7 @@ const page = {
   chosen: null, // the stream that is played, as last heard of
   alarm: null, // why the gateway's list of streams cannot be had
   polling: null, // aborts what is on its way
+  back: false, // the past is shown, not the live edge
   counters: new Map(), // "" or a peer's key -> {at_ms, in, out} at the last poll
   rates: new Map(),
 };
@@ -34,9 +35,11 @@ function choose(stream, since_ms) {
   const before = page.chosen;
   page.chosen = stream;
   view.drawChoice(stream);
+  view.drawShift(stream, page.back);
   const same = before && stream && before.id === stream.id && before.hls_url === stream.hls_url;
   const resumed = same && before.state === "ended" && stream.state !== "ended";
   if (same && !resumed) return;
+  page.back = false;
   page.counters.clear();
   page.rates.clear();
   meter.restart(since_ms);
@@ -167,6 +170,17 @@ function unmute() {
   draw();
 }
 
+// From the live edge into the last half hour, and back.
+function shift() {
+  page.back = !page.back;
+  view.drawShift(page.chosen, page.back);
+  meter.restart(performance.now());
+  if (page.back) player.playBack(mediaUrl(page.chosen.timeshift_url));
+  else player.play(mediaUrl(page.chosen.hls_url));
+  draw();
+}
+
+document.getElementById("shift").addEventListener("click", shift);
 document.getElementById("add").addEventListener("submit", onAdd);
 document.getElementById("unmute").addEventListener("click", unmute);
 for (const button of document.querySelectorAll("[data-copy]")) button.addEventListener("click", onCopy);
@@ -189,4 +203,5 @@ window.seedcast = {
   get currentTime() { return video.currentTime; },
   get state() { return state(); },
   get stream() { return page.chosen?.id ?? null; },
+  get back() { return page.back; },
 };

@@ -22,6 +22,17 @@ const SETTINGS = {
   enableWorker: false, // fragmented MP4 is passed through as it is; a worker would only add a hop
 };
 
+// Going back: whole segments, no hurry, and enough behind to move about in.
+const SETTINGS_BACK = {
+  lowLatencyMode: false,
+  liveSyncDurationCount: 3,
+  maxLiveSyncPlaybackRate: 1,
+  backBufferLength: 60,
+  maxBufferLength: 30,
+  enableWorker: false,
+};
+const STEP_BACK_S = 30;
+
 export class Player {
   constructor(video, onChange) {
     this.video = video;
@@ -38,6 +49,8 @@ export class Player {
   #timer = 0;
   #media_error_ms = -Infinity;
   #late_s = 0;
+  #back = false;
+  #stepped = false;
 
   get playingDate() {
     return this.#hls?.playingDate ?? null;
@@ -55,9 +68,21 @@ export class Player {
     return 0;
   }
 
+  // At the live edge.
   play(url) {
+    this.#begin(url, false);
+  }
+
+  // In the past, from a little back on; the bar below the picture leads to the rest.
+  playBack(url) {
+    this.#begin(url, true);
+  }
+
+  #begin(url, back) {
     this.settled();
     this.url = url;
+    this.#back = back;
+    this.#stepped = false;
     this.#open();
   }
 
@@ -87,10 +112,11 @@ export class Player {
       this.#openNatively();
       return;
     }
-    const hls = new window.Hls(SETTINGS);
+    const hls = new window.Hls(this.#back ? SETTINGS_BACK : SETTINGS);
     this.#hls = hls;
     hls.on(window.Hls.Events.ERROR, (_, error) => error.fatal && this.#recover(error));
     hls.on(window.Hls.Events.MANIFEST_PARSED, () => this.#start());
+    hls.on(window.Hls.Events.LEVEL_UPDATED, (_, { details }) => this.#stepBack(details));
     hls.attachMedia(this.video);
     hls.loadSource(this.url);
   }
@@ -107,10 +133,17 @@ export class Player {
     this.onChange();
   }
 
+  // What is over begins at its beginning, as any film does.
+  #stepBack(details) {
+    if (!this.#back || this.#stepped) return;
+    this.#stepped = true;
+    if (details.live) this.video.currentTime = Math.max(details.fragmentStart, details.edge - STEP_BACK_S);
+  }
+
   // Without this every pause of the network would stay in the delay for good.
   #pace() {
     const { latency, targetLatency } = this.#hls ?? {};
-    if (!latency || !targetLatency || this.video.paused) return;
+    if (this.#back || !latency || !targetLatency || this.video.paused) return;
     this.#late_s += (latency - targetLatency - this.#late_s) * SMOOTHING;
     const rate = nextRate(this.video.playbackRate, this.#late_s, this.buffered_s);
     if (this.video.playbackRate !== rate) this.video.playbackRate = rate;

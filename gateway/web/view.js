@@ -94,6 +94,13 @@ export function drawChoice(stream) {
   byId("share-plain").value = mediaUrl(stream.plain_url);
 }
 
+// `back`: what is shown is the past, not the live edge.
+export function drawShift(stream, back) {
+  show("shift", Boolean(stream?.timeshift_url));
+  put("shift", back ? "Jump to live" : "Go back");
+  byId("shift").setAttribute("aria-pressed", String(back));
+}
+
 export function drawFigures(meter, player, video) {
   const delay_s = meter.delays.at(-1);
   put("delay", format.seconds(delay_s));

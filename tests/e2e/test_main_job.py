@@ -43,6 +43,20 @@ def test_chromium_plays_for_twenty_seconds_without_a_stall_and_tells_its_delay(s
     assert errors == []
 
 
+def test_a_viewer_goes_back_and_jumps_to_live_again(stage: Stage) -> None:
+    with open_browser(need_chromium()) as browser, open_page(browser, stage.url) as page:
+        errors = complaints(page)
+        wait_for_first_frame(page)
+        page.get_by_role("button", name="Go back").click()
+        page.wait_for_function("() => seedcast.back && seedcast.state === 'playing' && seedcast.delays.at(-1) > 3")
+        wait_for_playback(page, 2)
+        page.evaluate("() => { video.currentTime = video.seekable.start(0) + 0.5; }")
+        page.wait_for_function("() => seedcast.state === 'playing' && seedcast.delays.at(-1) > 10")
+        page.get_by_role("button", name="Jump to live").click()
+        page.wait_for_function("() => !seedcast.back && seedcast.state === 'playing' && seedcast.delays.at(-1) < 3")
+    assert errors == []
+
+
 def test_the_gateway_gets_the_stream_from_several_peers_and_passes_it_on(stage: Stage, stream_url: str) -> None:
     httpx.get(f"{stream_url}/plain.m3u8", timeout=20).raise_for_status()
     detail = httpx.get(stream_url.replace("/live/", "/api/v1/streams/")).json()
