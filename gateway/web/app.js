@@ -130,7 +130,7 @@ function draw() {
   if (meter.hasFrame && !meter.stalled) player.settled();
   const now = state();
   const covered = !meter.hasFrame || now === "ended";
-  view.drawState(now, { trouble: view.NOTICES[page.chosen?.state] ?? player.trouble, covered, alarm: page.alarm });
+  view.drawState(page.back && now === "playing" ? "back" : now, { trouble: view.NOTICES[page.chosen?.state] ?? player.trouble, covered, alarm: page.alarm });
   view.drawFigures(meter, player, video);
 }
 

@@ -28,6 +28,7 @@ const STATES = {
   empty: ["No stream", ""],
   joining: ["Joining", "Joining the swarm…"],
   playing: ["Live", ""],
+  back: ["Gone back", ""],
   paused: ["Paused", ""],
   stalled: ["Stalled", ""],
   ended: ["Ended", "This stream has ended."],
