@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +11,8 @@ from gateway.ingest.slicer import SlicedPiece
 from gateway.media.payload import pack
 from gateway.on_air import OnAir, Studio
 from gateway.problems import Problem
+from gateway.timeshift.shelf import Limits
+from gateway.timeshift.shelves import Shelves
 from swarm.drivers.memory import MemoryNet
 from swarm.events import Equivocation, ManifestReady, PieceLost, PieceReady
 from swarm.identity import Identity
@@ -29,18 +32,18 @@ IDLE_S = 30.0
 class World:
     """A broadcaster's gateway and a viewer's, joined in memory."""
 
-    def __init__(self) -> None:
+    def __init__(self, shelves: Shelves | None = None) -> None:
         self.net = MemoryNet("channels")
         self.source = MemorySwarm(self.net, "source")
         self.viewer = MemorySwarm(self.net, "viewer")
         self.at_source = self._channels(self.source)
-        self.at_viewer = self._channels(self.viewer)
+        self.at_viewer = self._channels(self.viewer, shelves)
         self.on_air: OnAir = Studio(self.source, self.at_source).open(OWNER, "News", lambda: 500_000)
         self.link = Link(STREAM, "", self.source.addresses)
         self.published = 0
 
-    def _channels(self, swarm: MemorySwarm) -> Channels:
-        return Channels(swarm, window_s=24, idle_leave_s=IDLE_S, clock=lambda: self.net.now)
+    def _channels(self, swarm: MemorySwarm, shelves: Shelves | None = None) -> Channels:
+        return Channels(swarm, window_s=24, idle_leave_s=IDLE_S, clock=lambda: self.net.now, shelves=shelves)
 
     def describe(self, epoch: int = EPOCH) -> None:
         self.on_air.description(epoch, stream().description)
@@ -294,3 +297,68 @@ def test_the_sweeper_leaves_what_nobody_watches() -> None:
     asyncio.run(sweep())
     assert state_of(world.at_viewer.get(NAME)) is State.IDLE
     assert world.viewer.status(STREAM) is None
+
+
+# -- the past
+
+
+async def written(shelves: Shelves) -> None:
+    """Until all that was handed over is on disk; one segment is written after the other."""
+    for _ in range(20):
+        await asyncio.wrap_future(shelves.pool.submit(lambda: None))
+        await asyncio.sleep(0)
+
+
+def test_without_a_shelf_there_is_no_past() -> None:
+    world = World()
+    world.describe()
+    world.watch()
+    with pytest.raises(Problem, match="keeps nothing"):
+        asyncio.run(world.at_viewer.tune(NAME))
+
+
+def test_who_comes_back_finds_what_was_kept_and_goes_on_behind_it(tmp_path: Path) -> None:
+    shelves = Shelves(tmp_path, Limits(1e12, 1 << 30))
+    world = World(shelves)
+    world.describe()
+
+    async def scene() -> None:
+        channel = world.at_viewer.add(world.link)
+        await channel.watch()
+        world.play(11)
+        await written(shelves)
+        assert channel.shelf is not None
+        kept = channel.shelf.lines()
+        assert kept
+        channel.leave()
+        past = await world.at_viewer.tune(NAME)
+        assert past.lines() == kept
+        assert past.window is channel.window
+        world.play(9)
+        (newer, *_) = past.window.whole_lines()
+        assert newer.msn == kept[-1].msn + 1
+        assert newer.discontinuity == kept[-1].discontinuity + 1
+
+    asyncio.run(scene())
+
+
+def test_when_nobody_can_be_reached_there_is_still_the_past(tmp_path: Path) -> None:
+    shelves = Shelves(tmp_path, Limits(1e12, 1 << 30))
+    world = World(shelves)
+    world.describe()
+
+    async def scene() -> None:
+        channel = world.at_viewer.add(world.link)
+        await channel.watch()
+        world.play(11)
+        await written(shelves)
+        world.net.kill(world.source.host)
+        channel.leave()
+        await channel.watch()
+        world.viewer.run_for(20)
+        assert state_of(channel) is State.UNREACHABLE
+        past = await world.at_viewer.tune(NAME)
+        assert past.window is None
+        assert [line.msn for line in past.lines()] == [100, 101]
+
+    asyncio.run(scene())
