@@ -12,8 +12,9 @@ from swarm.stripes import Feed
 from swarm.units import PeerId, Stripe
 from swarm.window import Entry
 
-IMPROVE_EVERY_S, IMPROVE_SLOWER = (1.0, 3.0), 1.2
-"""How often a nearer parent is tried: often by a newcomer, and each time less, until all have found their places."""
+IMPROVE_PIECES, IMPROVE_SLOWER, IMPROVE_EVERY_S = 5, 1.2, 3.0
+"""How often a nearer parent is tried: by a newcomer every so many pieces, each time less, until all have found their
+places, and it is done so seldom."""
 
 IMPROVE_RATIO = 0.85
 CLIMB_SHARE = 0.5
@@ -32,8 +33,8 @@ UNROOTED_LOOK_S = (0.6, 1.2)
 """How long to wait, on a colour and on another stripe, when the way to the source is cut somewhere above: the one
 below the cut looks for another one, and the others keep their shape."""
 
-HUSHED_PIECES, HUSHED_S = 1.5, 0.1
-"""A parent that has not sent anything for so many pieces and so much more is asked for a sign of life."""
+HUSHED_PIECES = 2
+"""A parent that has not sent anything for as long as so many pieces take is asked for a sign of life."""
 
 ADRIFT_S = 0.4
 LEAVES_WAIT_S = 2.0
@@ -46,7 +47,7 @@ SUSPECT_SILENT_S = (4.0, 7.0)
 @dataclass(slots=True)
 class _Due:
     improve_s: float = 0.0
-    improve_every_s: float = IMPROVE_EVERY_S[0]
+    improve_every_s: float = 0.0
     trim_s: float = 0.0
 
 
@@ -105,7 +106,7 @@ class Intake:
 
     def hushed(self, now: float) -> list[PeerId]:
         """The parents that have not said a word for longer than a piece may well take."""
-        mates, since_s = self._circle.mates, now - HUSHED_PIECES * self._circle.piece_s - HUSHED_S
+        mates, since_s = self._circle.mates, now - HUSHED_PIECES * self._circle.piece_s
         return [key for key in self._fed_by if mates[key].heard_at_s < since_s and mates[key].silent_since_s is None]
 
     def adrift(self, now: float) -> int | None:
@@ -227,8 +228,7 @@ class Intake:
         self.lacking = 0
         self._ask_for_missing(now)
         if now >= self._due.improve_s:
-            self._due.improve_s = now + self._due.improve_every_s * self._circle.rng.uniform(0.8, 1.2)
-            self._due.improve_every_s = min(IMPROVE_EVERY_S[1], IMPROVE_SLOWER * self._due.improve_every_s)
+            self._improve_later(now)
             self._improve(now)
         if now >= self._due.trim_s:
             self._due.trim_s = now + TRIM_EVERY_S
@@ -448,6 +448,11 @@ class Intake:
             if entry.payload is None:
                 return entry.number
         return window.newest + 1
+
+    def _improve_later(self, now: float) -> None:
+        longer_s = max(IMPROVE_PIECES * self._circle.piece_s, IMPROVE_SLOWER * self._due.improve_every_s)
+        self._due.improve_every_s = min(IMPROVE_EVERY_S, longer_s)
+        self._due.improve_s = now + self._due.improve_every_s * self._circle.rng.uniform(0.8, 1.2)
 
     def _improve(self, now: float) -> None:
         """Try a nearer parent for the slowest stripe, or for one of my colours, while the old one goes on."""

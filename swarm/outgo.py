@@ -40,8 +40,9 @@ REPAIR_SHARE = 0.05
 SPARED_S = 4.0
 """What nobody needed is saved up for so long: when relays die, everybody needs it at once."""
 
-SOURCE_SPARED_S = 1.0
-"""Of the source that is so much of the stream: when all its children die at once, nobody else has what they got."""
+SOURCE_SPARED_S = (1.0, 3.0)
+"""Of the source that is so much of the stream at least and at most: when all its children die at once, nobody else has
+what they got, but its bound holds then too."""
 
 SOURCE_SLOT_SHARE = 0.94
 """Of the source's multiple, what goes into stripes; the rest covers joins and control messages."""
@@ -178,7 +179,8 @@ class Outgo:
         rate = self._spare_bps() / 8
         saved = SPARED_S * rate
         if self._circle.is_source:
-            saved = max(saved, SOURCE_SPARED_S * self._circle.bitrate_bps / 8)
+            least, most = (seconds * self._circle.bitrate_bps / 8 for seconds in SOURCE_SPARED_S)
+            saved = min(max(saved, least), most)
         earned = self._budget_bytes + rate * (now - self._budget_at_s)
         # What was saved stays saved when new children leave less to spare.
         self._budget_bytes = max(self._budget_bytes, min(max(saved, size), earned))

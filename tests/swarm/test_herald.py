@@ -3,7 +3,7 @@
 from swarm import wire
 from swarm.adverts import DELAY_UNKNOWN_MS, short
 from swarm.herald import ADVERT_EVERY_S, ADVERT_SOON_S, EXCHANGE_EVERY_S, EXCHANGE_PEERS, PROBE_AGAIN_S, RIDE_S
-from swarm.intake import HUSHED_PIECES, HUSHED_S
+from swarm.intake import HUSHED_PIECES
 from swarm.units import Address, LinkId, PeerId
 from tests.swarm.stage import (
     INTEREST,
@@ -162,7 +162,7 @@ def test_a_parent_that_has_gone_quiet_is_spoken_to_once_a_second() -> None:
             stage.receive(quiet, block(piece(number), stripe))
         number += 1
         stage.pass_time(PIECE_S)
-    stage.pass_time(HUSHED_PIECES * PIECE_S + HUSHED_S)
+    stage.pass_time(HUSHED_PIECES * PIECE_S + 0.1)
     assert len(adverts(stage, quiet)) == 1
     stage.pass_time(PROBE_AGAIN_S - 0.3)
     assert adverts(stage, quiet) == []
