@@ -25,6 +25,9 @@ PACKET_OVERHEAD = 1.04
 """QUIC, UDP and IP headers as a factor on what is sent in packets of about 1,200 bytes."""
 
 
+BEAT_LEAST_S = 0.2
+
+
 class Circle:
     """The members of one swarm that this node is connected to, and what it holds of the stream."""
 
@@ -99,6 +102,11 @@ class Circle:
     def delay_s(self, header: PieceHeader, now: float) -> float:
         """How long after the end of its capture a piece is at this moment, by the source's clock."""
         return (self.wall_us(now) + self.clock_offset_us - header.capture_us - header.duration_us) / 1e6
+
+    @property
+    def beat_s(self) -> float:
+        """How often something new ought to come: once a piece, but no judgement is faster than for pieces of 0.2 s."""
+        return max(self.piece_s, BEAT_LEAST_S)
 
     def adopt(self, manifest: Manifest, data: bytes) -> set[PeerId]:
         """Take over a newer manifest. The sources are those that it names; given back are those that were, and no more

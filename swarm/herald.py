@@ -31,7 +31,7 @@ MANIFEST_AGAIN_S = 1.0
 """How soon a mate is sent a manifest again, however often it says that it has an older one."""
 
 PROBE_AGAIN_S = 1.0
-CUT_S = 0.4
+CUT_PIECES = 2
 """Who changes parents is cut off for a moment, and nobody needs to know."""
 
 UNKNOWN_MS = 0xFFFF
@@ -97,8 +97,9 @@ class Herald:
 
     def _is_back(self, colours: Iterable[Stripe], now: float) -> bool:
         """Whether one of my colours was cut off from the source for a while, and is no more."""
+        patience_s = CUT_PIECES * self._circle.beat_s
         rooted = {stripe for stripe in colours if self._intake.is_rooted(stripe)}
-        back = any(now - self._cut_s.pop(stripe) > CUT_S for stripe in rooted & self._cut_s.keys())
+        back = any(now - self._cut_s.pop(stripe) > patience_s for stripe in rooted & self._cut_s.keys())
         for stripe in self._rooted - rooted:
             self._cut_s[stripe] = now
         self._rooted = rooted

@@ -29,15 +29,14 @@ HOPELESS_S = 3.0
 
 CATCH_UP_PIECES = 8
 SUSPECT_OVERDUE_S = 0.15
-UNROOTED_LOOK_S = (0.6, 1.2)
-"""How long to wait, on a colour and on another stripe, when the way to the source is cut somewhere above: the one
-below the cut looks for another one, and the others keep their shape."""
+UNROOTED_PIECES = (3, 6)
+"""How many pieces to wait, on a colour and on another stripe, when the way to the source is cut somewhere above: the
+one below the cut looks for another one, and the others keep their shape."""
 
 HUSHED_PIECES = 2
 """A parent that has not sent anything for as long as so many pieces take is asked for a sign of life."""
 
-ADRIFT_S = 0.4
-LEAVES_WAIT_S = 2.0
+ADRIFT_PIECES, LEAVES_WAIT_PIECES = 2, 10
 """When nothing has come for so long, all are cut off; and so long who relays nothing leaves the source to others."""
 
 SUSPECT_SILENT_S = (4.0, 7.0)
@@ -106,7 +105,7 @@ class Intake:
 
     def hushed(self, now: float) -> list[PeerId]:
         """The parents that have not said a word for longer than a piece may well take."""
-        mates, since_s = self._circle.mates, now - HUSHED_PIECES * self._circle.piece_s
+        mates, since_s = self._circle.mates, now - HUSHED_PIECES * self._circle.beat_s
         return [key for key in self._fed_by if mates[key].heard_at_s < since_s and mates[key].silent_since_s is None]
 
     def adrift(self, now: float) -> int | None:
@@ -114,7 +113,7 @@ class Intake:
 
         None when all is well. Who relays nothing waits for those who do.
         """
-        if not self._circle.window.newest or now - self.last_block_s < ADRIFT_S:
+        if not self._circle.window.newest or now - self.last_block_s < ADRIFT_PIECES * self._circle.beat_s:
             return None
         cut = [stripe for stripe in self.colours if self.feeds[stripe].leaving or not self.feeds[stripe].parent]
         return self._rank(cut[0]) if cut else None
@@ -343,7 +342,7 @@ class Intake:
 
     def _is_cut(self, feed: Feed, now: float) -> bool:
         """Whether nothing comes down a feed any more because somewhere above me the way to the source is cut."""
-        patience_s = UNROOTED_LOOK_S[feed.stripe not in self.colours]
+        patience_s = UNROOTED_PIECES[feed.stripe not in self.colours] * self._circle.beat_s
         return now - feed.last_s > patience_s and not self.is_rooted(feed.stripe)
 
     def _flowing(self, now: float) -> bool:
@@ -412,7 +411,7 @@ class Intake:
         )
         found = [lead for lead in found if lead.key not in prospect.suspected]
         if rank >= slots.CONFINED:
-            if ADRIFT_S <= now - self.last_block_s < LEAVES_WAIT_S:
+            if ADRIFT_PIECES <= (now - self.last_block_s) / self._circle.beat_s < LEAVES_WAIT_PIECES:
                 # All is cut off: the source's places belong to those who pass on what they get.
                 found = [lead for lead in found if not self._circle.mates[lead.key].is_source]
             # A leaf drives nobody out as long as there is room anywhere.

@@ -6,12 +6,12 @@ import pytest
 
 from swarm import wire
 from swarm.adverts import short
-from swarm.intake import ADRIFT_S, LEAVES_WAIT_S, UNROOTED_LOOK_S
+from swarm.intake import ADRIFT_PIECES, LEAVES_WAIT_PIECES, UNROOTED_PIECES
 from swarm.settings import NodeSettings
 from swarm.stripes import ANSWER_S, MUTE_DROP_S, OVERDUE_DROP_S, OVERDUE_LOOK_S, REST_S
 from swarm.units import LinkId, PeerId, Stripe
 from swarm.wire import Contact
-from tests.swarm.stage import TAG, Stage, accept, actor, advert, block, manifest, offer, piece
+from tests.swarm.stage import PIECE_S, TAG, Stage, accept, actor, advert, block, manifest, offer, piece
 
 ALL = tuple(range(6))
 LEAF = NodeSettings(download_only=True)
@@ -406,7 +406,7 @@ def test_below_a_cut_another_parent_is_looked_for(above: tuple[bytes, ...], expe
         for stripe in parents(stage):
             stage.member.intake.feeds[stripe].delay_s = 0.1
         stage.say(link, chained(above))
-        stage.pass_time(UNROOTED_LOOK_S[1] / 3)
+        stage.pass_time(UNROOTED_PIECES[1] * PIECE_S / 3)
     assert bool(asked(stage, second)) is expected
 
 
@@ -415,7 +415,7 @@ def test_who_is_cut_off_too_is_no_way_out() -> None:
     second = stage.befriend(2, chained(CUT))
     for _ in range(4):
         stage.say(link, chained(CUT))
-        stage.pass_time(UNROOTED_LOOK_S[1] / 3)
+        stage.pass_time(UNROOTED_PIECES[1] * PIECE_S / 3)
     assert asked(stage, second) == []
 
 
@@ -437,10 +437,10 @@ def test_a_source_that_the_manifest_names_no_more_is_left_for_the_new_one() -> N
 def test_when_all_are_cut_off_those_who_relay_turn_to_the_source_first(settings: NodeSettings, waits: bool) -> None:
     stage, link = viewer_of_a_source(settings)
     source = stage.befriend(50, offers(delay_ms=0))
-    stage.pass_time(ADRIFT_S + 0.05)
+    stage.pass_time(ADRIFT_PIECES * PIECE_S + 0.05)
     stage.take_bytes(source)
     stage.lose(link)
     stage.pass_time(0.3)
     assert bool(asked(stage, source)) is not waits
-    stage.pass_time(LEAVES_WAIT_S)
+    stage.pass_time(LEAVES_WAIT_PIECES * PIECE_S)
     assert bool(asked(stage, source)) or not waits
