@@ -12,7 +12,7 @@ from swarm.stripes import Feed
 from swarm.units import PeerId, Stripe
 from swarm.window import Entry
 
-IMPROVE_PIECES, IMPROVE_SLOWER, IMPROVE_EVERY_S = 5, 1.2, 3.0
+IMPROVE_PIECES, IMPROVE_SLOWER = (5, 15), 1.2
 """How often a nearer parent is tried: by a newcomer every so many pieces, each time less, until all have found their
 places, and it is done so seldom."""
 
@@ -20,8 +20,9 @@ IMPROVE_RATIO = 0.85
 CLIMB_SHARE = 0.5
 """So often it is one of my colours that is improved, on which children wait, else the slowest stripe."""
 
-IMPROVE_LEAST_S = 0.05
-CLIMB_LEAST_S = 0.03
+IMPROVE_LEAST_PIECES, CLIMB_LEAST_PIECES = 0.25, 0.15
+"""What a nearer parent has to bring, in pieces: who has long ones waits for them anyway, and a handshake is dear."""
+
 TRIM_EVERY_S = 1.0
 STARVED_S = 1.5
 HOPELESS_S = 3.0
@@ -319,9 +320,14 @@ class Intake:
             self._ask(feed, now)
 
     def _found_mute(self, feed: Feed, now: float) -> None:
-        """The parent took me in and sent nothing. If it says that it is fed it is no unlucky one, but a free rider."""
+        """The parent took me in and sent nothing. If it says that it is fed it is no unlucky one, but a free rider; a
+        source has nothing new, or has spent what it may."""
         assert feed.parent is not None
         mate = self._circle.mates[feed.parent]
+        if mate.is_source:
+            feed.refuse(feed.parent, now)
+            self._part(feed)
+            return
         offer = mate.offers.get(feed.stripe)
         if offer is not None and offer.delay_ms != adverts.DELAY_UNKNOWN_MS and mate.advert_at_s > feed.fed_since_s:
             self._circle.standing.demote(feed.parent, now + DEMOTION_S)
@@ -449,8 +455,8 @@ class Intake:
         return window.newest + 1
 
     def _improve_later(self, now: float) -> None:
-        longer_s = max(IMPROVE_PIECES * self._circle.piece_s, IMPROVE_SLOWER * self._due.improve_every_s)
-        self._due.improve_every_s = min(IMPROVE_EVERY_S, longer_s)
+        often_s, seldom_s = (pieces * self._circle.beat_s for pieces in IMPROVE_PIECES)
+        self._due.improve_every_s = min(seldom_s, max(often_s, IMPROVE_SLOWER * self._due.improve_every_s))
         self._due.improve_s = now + self._due.improve_every_s * self._circle.rng.uniform(0.8, 1.2)
 
     def _improve(self, now: float) -> None:
@@ -460,12 +466,13 @@ class Intake:
             return
         mine = [feed for feed in fed if feed.stripe in self.colours]
         if mine and self._circle.rng.random() < CLIMB_SHARE:
-            feed = self._circle.rng.choice(mine)
-            if feed.parent is not None:
+            feed, least_s = self._circle.rng.choice(mine), CLIMB_LEAST_PIECES * self._circle.beat_s
+            if feed.parent is not None and (feed.delay_s or 0.0) > least_s:
                 self.climbing = feed.parent, feed.above
-            self._try_nearer(feed, CLIMB_LEAST_S, now)
+            self._try_nearer(feed, least_s, now)
         else:
-            self._try_nearer(max(fed, key=lambda feed: feed.delay_s or 0.0), IMPROVE_LEAST_S, now)
+            slowest = max(fed, key=lambda feed: feed.delay_s or 0.0)
+            self._try_nearer(slowest, IMPROVE_LEAST_PIECES * self._circle.beat_s, now)
 
     def _try_nearer(self, feed: Feed, least_s: float, now: float) -> None:
         lead = self._best(feed, now)

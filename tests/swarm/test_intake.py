@@ -123,6 +123,24 @@ def test_a_parent_that_says_it_is_fed_and_sends_nothing_is_demoted() -> None:
     assert not circle.standing.is_demoted(PeerId(actor(2).key), stage.now)
 
 
+def test_a_source_that_sends_nothing_is_no_free_rider() -> None:
+    """All that it may spend at once is spent on catching others up: what is new it sends."""
+    stage, link = viewer()
+    other = stage.befriend(2, offers())
+    peer = stage.node._links[link].peer
+    assert peer is not None
+    stage.member.circle.mates[peer.key].is_source = True
+    mute, *_ = asked(stage, link)
+    stage.say(link, accept(mute.stripe))
+    for number in range(7, 16):
+        stage.receive(other, block(piece(number), (mute.stripe + 1) % 6))
+        stage.say(link, offers())
+        stage.pass_time(0.2)
+    assert not stage.member.circle.standing.is_demoted(peer.key, stage.now)
+    stage.pass_time(5.0)
+    assert mute.stripe in {request.stripe for request in asked(stage, link)}
+
+
 def test_what_is_not_needed_to_rebuild_is_asked_for_as_a_spare() -> None:
     stage = Stage(settings=LEAF)
     stage.watch()

@@ -76,9 +76,9 @@ def full(stage: Stage) -> list[LinkId]:
     return links
 
 
-def weighty(stage: Stage, number: int) -> None:
+def weighty(stage: Stage, number: int, *, key: bool = True) -> None:
     """Publish a piece as heavy as the announced bitrate makes it."""
-    stage.node.publish(STREAM, 0, WEIGHTY, number=number, key=True, capture_us=0, duration_us=200_000, now=stage.now)
+    stage.node.publish(STREAM, 0, WEIGHTY, number=number, key=key, capture_us=0, duration_us=200_000, now=stage.now)
     stage.drain()
 
 
@@ -353,7 +353,7 @@ def test_a_joiner_gets_everything_since_the_last_key_frame() -> None:
 def test_a_joiner_gets_no_more_than_so_many_pieces_though_the_key_frame_is_long_ago() -> None:
     stage = source()
     for number in range(1, 81):
-        stage.publish(number, key=number == 1)
+        weighty(stage, number, key=number == 1)
     child = stage.befriend(1)
     stage.say(child, subscribe(2))
     assert numbers(stage.take_blocks(child)) == list(range(80 - JOIN_PIECES_MAX, 81))
