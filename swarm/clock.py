@@ -10,7 +10,7 @@ from statistics import median_low
 from swarm.messages import Pong
 from swarm.peers import Mate, Peer
 
-PING_EVERY_S = 15.0
+PING_EVERY_S = 30.0
 DEPTH_UNKNOWN = 0xFF
 RTT_TRUSTED_S = 2.0
 

@@ -30,7 +30,7 @@ SETTLE_S = 12.0
 """Pieces signed before everybody has joined and stripes are laid are left out of the figures."""
 
 AFTER_S = 5.0
-"""What is captured from so long after the kill on counts as after it."""
+"""What is signed from so long after the kill on counts as after it."""
 
 TAIL_S = 2.5
 """Pieces of the last moments had no time to arrive."""
@@ -176,8 +176,8 @@ def _figures(
     whole = [_table(seen) for group in course.viewers for seen in _list(group["whole"])]
 
     def delays(begin_s: float, end_s: float) -> list[float]:
-        """From the capture of the first frame; of pieces whose capture began between these times."""
-        chosen = {number: at - piece_s for number, at in signed.items() if begin_s <= at - piece_s < end_s}
+        """From the capture of the first frame; of pieces signed between these times: the swarm knows none before."""
+        chosen = {number: at - piece_s for number, at in signed.items() if begin_s <= at < end_s}
         return sorted(seen.get(number, math.inf) - at for number, at in chosen.items() for seen in whole)
 
     before, kill = delays(course.from_s, course.killed_s), delays(course.killed_s, course.killed_s + AFTER_S)
