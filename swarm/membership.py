@@ -256,6 +256,7 @@ class Membership:
             pieces_ready=self._gathering.ready,
             pieces_lost=self._gathering.lost,
             delay_s=self._gathering.delay_s,
+            clock_offset_s=self.circle.clock_offset_us / 1e6,
             bitrate_bps=self.circle.bitrate_bps,
             colours=self.outgo.nursery.colours,
             slots=self.outgo.nursery.total,

@@ -23,9 +23,9 @@ class PeerStatus:
 class StreamStatus:
     """One swarm. ``delay_s`` is the smoothed time from a piece's capture to its being whole here.
 
-    ``payload_bytes`` counts the pieces themselves, made or rebuilt; against it ``bytes_in`` and ``bytes_out``
-    show the overhead. Of ``blocks`` taken in, ``surplus`` came when their piece was whole already; ``duplicates``
-    were here before and are not among them.
+    ``clock_offset_s`` is the source's clock less this machine's, 0 while unknown. ``payload_bytes`` counts the pieces
+    themselves, made or rebuilt; against it ``bytes_in`` and ``bytes_out`` show the overhead. Of ``blocks`` taken in,
+    ``surplus`` came when their piece was whole already; ``duplicates`` were here before and are not among them.
     """
 
     peers: tuple[PeerStatus, ...]
@@ -35,6 +35,7 @@ class StreamStatus:
     pieces_ready: int
     pieces_lost: int
     delay_s: float | None
+    clock_offset_s: float
     bitrate_bps: float
     colours: tuple[int, ...]
     slots: int
