@@ -4,7 +4,7 @@ import asyncio
 import errno
 import socket
 import sys
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 import uvicorn
@@ -63,14 +63,26 @@ def url_of(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-async def serve(app: FastAPI, listener: socket.socket, stop: asyncio.Event, *, on_stop: Callable[[], None]) -> None:
-    """Answer requests until ``stop``; ``on_stop`` then wakes those that wait. The lifespan is the caller's."""
+async def serve(
+    app: FastAPI,
+    listener: socket.socket,
+    stop: asyncio.Event,
+    *,
+    on_stop: Callable[[], None],
+    trusted_proxies: Sequence[str] = (),
+) -> None:
+    """Answer requests until ``stop``; ``on_stop`` then wakes those that wait. The lifespan is the caller's.
+
+    X-Forwarded-For and X-Forwarded-Proto count in requests from ``trusted_proxies`` alone, addresses or networks.
+    """
     config = uvicorn.Config(
         app,
         lifespan="off",
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=bool(trusted_proxies),
+        forwarded_allow_ips=list(trusted_proxies),
         timeout_graceful_shutdown=GRACE_S,
         timeout_keep_alive=30,
     )

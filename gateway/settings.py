@@ -5,7 +5,7 @@
 
 import os
 import tomllib
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -64,6 +64,7 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     port: Port = 8080
     allowed_hosts: Words = ()
+    trusted_proxies: Words = ()
     links: Words = ()
     log_level: LogLevel = "info"
     data_dir: Path = Field(default_factory=user_data_dir)
@@ -89,7 +90,7 @@ class Settings(BaseSettings):
     audio_bitrate_bps: Annotated[int, Field(ge=16_000, le=1_000_000)] = 128_000
     encoder_preset: EncoderPreset = "veryfast"
 
-    @field_validator("allowed_hosts", "links", "advertise", mode="before")
+    @field_validator("allowed_hosts", "trusted_proxies", "links", "advertise", mode="before")
     @classmethod
     def _split_words(cls, value: object) -> object:
         return tuple(word.strip() for word in value.split(",") if word.strip()) if isinstance(value, str) else value
@@ -104,6 +105,13 @@ class Settings(BaseSettings):
     def _check_addresses(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for text in value:
             parse_address(text, default_port=1)
+        return value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _check_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for text in value:
+            ip_network(text)
         return value
 
     @property

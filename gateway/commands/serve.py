@@ -29,7 +29,10 @@ async def running_gateway(settings: Settings, stop: asyncio.Event) -> AsyncItera
         gateway = Gateway(settings)
         app = web_app(gateway)
         async with app.router.lifespan_context(app):
-            serving = asyncio.create_task(serve(app, listener, stop, on_stop=gateway.channels.close))
+            answering = serve(
+                app, listener, stop, on_stop=gateway.channels.close, trusted_proxies=settings.trusted_proxies
+            )
+            serving = asyncio.create_task(answering)
             serving.add_done_callback(lambda _: stop.set())
             try:
                 yield gateway, url_of(listener)
