@@ -110,6 +110,27 @@ class Segment:
         """Of the media itself, all tracks."""
         return sum(slot.size_bytes for slot in self.slots)
 
+    @property
+    def lead_start(self) -> int | None:
+        """Where it starts on the lead track's timeline, in its timescale; None when no piece of it came."""
+        lead, before_s = self.init.lead, 0.0
+        for slot in self.slots:
+            if lead.track in slot.tracks:
+                return slot.tracks[lead.track][0].decode_time - round(before_s * lead.timescale)
+            before_s += slot.duration_s
+        return None
+
+    def span(self, track: int) -> tuple[int, int] | None:
+        """Start and length of what is here of a track, in its timescale, gaps inside included; None for nothing."""
+        parts = [part for slot in self.slots for part in slot.tracks.get(track, ())]
+        return (
+            (parts[0].decode_time, parts[-1].decode_time + parts[-1].duration - parts[0].decode_time) if parts else None
+        )
+
+    def track_bytes(self, track: int) -> int:
+        """Of one track's media."""
+        return sum(len(part.data) for slot in self.slots for part in slot.tracks.get(track, ()))
+
     def buffers(self, track: int | None) -> list[Buffer]:
         """All that is here of the segment."""
         return [buffer for slot in self.slots for buffer in slot.buffers(track)]

@@ -66,9 +66,18 @@ class Timeline:
         index = msn - self._segments[0].msn if self._segments else -1
         return self._segments[index] if 0 <= index < len(self._segments) else None
 
+    def kept(self) -> list[Segment]:
+        """All segments that are still here, the oldest first."""
+        return self._segments
+
+    @property
+    def length_s(self) -> float:
+        """How long playlists are: the window, and never less than three target durations."""
+        return max(self._window_s, 3.0 * self._target_s())
+
     def listed(self) -> list[Segment]:
-        """The segments of a playlist: as many as fill the window, and never less than three target durations."""
-        length_s = max(self._window_s, 3.0 * self._target_s())
+        """The segments of a playlist: as many as fill it."""
+        length_s = self.length_s
         first = len(self._segments)
         while first and length_s > 0:
             first -= 1
@@ -214,7 +223,7 @@ class Timeline:
 
     def _evict(self) -> None:
         """Drop what left the playlist long ago, and what is over the limit of bytes."""
-        kept_s = max(self._window_s, 3.0 * self._target_s()) + KEPT_TARGETS * self._target_s()
+        kept_s = self.length_s + KEPT_TARGETS * self._target_s()
         excess_s = sum(s.duration_s for s in self._segments) - kept_s
         while len(self._segments) > 1:
             first = self._segments[0]
