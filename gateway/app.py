@@ -6,6 +6,7 @@ create_app   both at once
 """
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
@@ -27,6 +28,7 @@ from gateway.on_air import OnAir, Studio
 from gateway.origins import Origins
 from gateway.problems import Problem
 from gateway.routes.api import api_router
+from gateway.routes.dash import SourceTime, dash_router
 from gateway.routes.hls import hls_router
 from gateway.routes.ingest import ingest_router
 from gateway.routes.timeshift import timeshift_router
@@ -80,6 +82,12 @@ class Gateway:
         """Who this gateway is among peers."""
         return self._key.identity
 
+    def source_time(self, name: str) -> SourceTime:
+        """A stream's source's time, from this machine's clock and what the swarm says of the two. Raises Problem."""
+        status = self.channels.get(name).status()
+        offset_s = status.clock_offset_s if status else 0.0
+        return SourceTime(now_us=int((time.time() + offset_s) * 1e6), delay_s=status.delay_s if status else None)
+
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """From opening the UDP socket to the last good-bye. Raises CannotStart."""
@@ -131,6 +139,7 @@ def web_app(gateway: Gateway) -> FastAPI:
     app.add_middleware(AudienceCounter, audience=gateway.audience)
     app.add_middleware(Origins, allowed_hosts=_host_names(gateway.settings))
     app.include_router(api_router(gateway.channels, gateway.audience, gateway.membership.uplink_report))
+    app.include_router(dash_router(gateway.channels.watch, gateway.source_time))
     app.include_router(hls_router(gateway.channels.watch))
     app.include_router(timeshift_router(gateway.channels.tune))
     app.include_router(ingest_router(gateway.desk))

@@ -5,14 +5,18 @@ players' side reads playlists and bytes, and waits for what is to come. A playli
 change of the window, and all who ask get the same bytes. Used from one event loop only.
 """
 
+import gzip
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from gateway.live.order import Piece, PieceOrder
+from gateway.live.periods import Periods
+from gateway.live.presentation import present
 from gateway.live.segments import Segment, make_slot
 from gateway.live.timeline import SLOTS_MAX, EpochMedia, Timeline
 from gateway.live.waiting import Waiters
+from gateway.media.dash import render_mpd
 from gateway.media.description import MediaDescription
 from gateway.media.errors import MediaError
 from gateway.media.fragments import read_fragment
@@ -37,6 +41,10 @@ PLAIN_SEGMENTS = 6
 PLAIN_SEGMENTS_MIN = 3
 CAPTURE_US_MAX = 253_402_300_799_000_000
 """The end of the year 9999, the last that a playlist's date can say."""
+COMING_SEGMENTS = 2
+"""Segments after the newest that may be asked for already: a player's clock or its grid may be ahead by one."""
+COMPRESSED_MAX = 64
+"""Renderings kept in compressed form until the next change."""
 OPENING_PART_EXCESS = 1.5
 """How far the first piece's parts may move PART-TARGET: a broken one must not set it for good."""
 
@@ -59,11 +67,14 @@ class LiveWindow:
         self._keep = keep
         self._order = PieceOrder()
         self._timeline = Timeline(window_s, before)
+        self._periods = Periods()
+        self._published_us = 0
         self._waiters = Waiters()
         self._descriptions: dict[int, tuple[MediaDescription, InitSegment]] = {}
         self._epochs: dict[int, EpochMedia] = {}
         self._rhythm: Rhythm | None = None
         self._rendered: dict[str, bytes] = {}
+        self._compressed: dict[bytes, bytes] = {}
         self._ended = False
         self._closed = False
 
@@ -109,7 +120,8 @@ class LiveWindow:
         self._ended = True
         self._timeline.finish()
         self._hand_over()
-        self._rendered.clear()
+        self._periods.end()
+        self._forget()
         self._waiters.give_up()
 
     def close(self) -> None:
@@ -182,18 +194,35 @@ class LiveWindow:
         await self.wait_for(first + PLAIN_SEGMENTS_MIN - 1, None, timeout_s)
         return bool(self._whole())
 
-    def playlist(self, track: int | None) -> bytes:
-        """The low-latency media playlist of a track, or of all in one. Only once the window is open."""
+    def playlist(self, track: int | None, *, skip: bool = False) -> bytes:
+        """The low-latency media playlist of a track, or of all in one; with ``skip`` as a delta update. Only once the
+        window is open."""
         return self._remember(
-            f"low latency {track}",
+            f"low latency {track} {skip}",
             lambda: render_low_latency(
                 [segment.line(track) for segment in self._timeline.listed()],
                 rhythm=self.rhythm,
                 track=track,
                 hint=self.hint,
                 ended=self._ended,
+                skip=skip,
+                siblings=() if track is None else [info.track for info in self.tracks if info.track != track],
             ),
         )
+
+    def manifest(self, latency_s: float) -> bytes:
+        """The MPD, for players that are to be ``latency_s`` behind; empty while there is nothing to show in it. Only
+        once the window is open."""
+        return self._remember(f"manifest {latency_s}", lambda: self._render_manifest(latency_s))
+
+    def compressed(self, rendering: bytes) -> bytes:
+        """A rendering by gzip: once for each change of the window, however many ask."""
+        known = self._compressed.get(rendering)
+        if known is None:
+            if len(self._compressed) >= COMPRESSED_MAX:
+                self._compressed.clear()
+            known = self._compressed[rendering] = gzip.compress(rendering, 6, mtime=0)
+        return known
 
     def plain_playlist(self) -> bytes:
         """The ordinary media playlist. Only when there is a whole segment."""
@@ -232,6 +261,28 @@ class LiveWindow:
         segment = self._timeline.get(msn)
         return segment.buffers(track) if segment is not None and segment.complete else ()
 
+    def find(self, msn: int) -> Segment | None:
+        """A segment that is kept, whole or growing."""
+        return self._timeline.get(msn)
+
+    def find_at(self, discontinuity: int, track: int, time: int) -> Segment | None:
+        """The segment whose media of this track starts at ``time``, in the track's timescale."""
+        return next(
+            (
+                segment
+                for segment in reversed(self._timeline.kept())
+                if segment.discontinuity == discontinuity
+                and (span := segment.span(track)) is not None
+                and max(span[0], 0) == time
+            ),
+            None,
+        )
+
+    def is_coming(self, msn: int) -> bool:
+        """Whether a segment is about to begin."""
+        newest_msn, _ = self._timeline.newest
+        return not self._ended and self.is_open and newest_msn < msn <= newest_msn + COMING_SEGMENTS
+
     def part(self, msn: int, index: int, track: int | None) -> Sequence[Buffer]:
         """A part's bytes; empty when it is not here."""
         segment = self._timeline.get(msn)
@@ -246,7 +297,8 @@ class LiveWindow:
             changed = self._timeline.append(arrival, media) or changed
         if changed:
             self._hand_over()
-            self._rendered.clear()
+            self._periods.follow(self._timeline.kept())
+            self._forget()
             self._waiters.reach(self._timeline.newest)
 
     def _hand_over(self) -> None:
@@ -269,7 +321,7 @@ class LiveWindow:
         target_s = max(plan.target_duration_s, self._rhythm.target_duration_s)
         self._rhythm = replace(self._rhythm, target_duration_s=target_s)
         self._epochs[epoch] = replace(media, rhythm=self._rhythm, slots_usual=_slots_usual(description))
-        self._rendered.clear()
+        self._forget()
 
     def _media(self, piece: Piece) -> EpochMedia:
         known = self._epochs.get(piece.epoch)
@@ -299,6 +351,28 @@ class LiveWindow:
             return 0.0
         frames = sum(read_fragment(part.data).samples for part in slot.tracks[lead.track])
         return frames / slot.duration_s
+
+    def _render_manifest(self, latency_s: float) -> str:
+        last = self._timeline.last
+        assert last is not None
+        # Each rendering has a time of its own, by which players tell a newer one: that of its newest media.
+        newest_us = last.capture_us + round(last.duration_s * 1_000_000)
+        self._published_us = max(self._published_us + 1000, newest_us)
+        presentation = present(
+            self._periods,
+            self._timeline.listed(),
+            rhythm=self.rhythm,
+            window_s=self._timeline.length_s,
+            published_us=self._published_us,
+            latency_s=latency_s,
+            ended=self._ended,
+        )
+        return "" if presentation is None else render_mpd(presentation)
+
+    def _forget(self) -> None:
+        """The window has changed: all is to be rendered anew."""
+        self._rendered.clear()
+        self._compressed.clear()
 
     def _remember(self, name: str, render: Callable[[], str]) -> bytes:
         known = self._rendered.get(name)

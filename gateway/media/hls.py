@@ -20,6 +20,9 @@ HOLD_BACK_PARTS = 3
 HOLD_BACK_TARGETS = 3
 """The least that is allowed (rfc8216bis section 4.4.3.8); a player may stay further back."""
 
+SKIP_TARGETS = 6
+"""Target durations before the end that a delta update always lists; the least allowed (section 4.4.3.8)."""
+
 PART_TARGET_MARGIN = 1.1
 """Parts end on whole frames and audio packets, and so come out longer than aimed at. No part but a segment's last
 may be shorter than 85 % of PART-TARGET (section 4.4.4.9): the aim is 91 % of it."""
@@ -92,11 +95,20 @@ def plan_rhythm(part_target_s: float, segment_target_s: float, longest_part_s: f
 
 
 def render_low_latency(
-    segments: Sequence[SegmentLine], *, rhythm: Rhythm, track: int | None, hint: tuple[int, int], ended: bool
+    segments: Sequence[SegmentLine],
+    *,
+    rhythm: Rhythm,
+    track: int | None,
+    hint: tuple[int, int],
+    ended: bool,
+    skip: bool = False,
+    siblings: Sequence[int] = (),
 ) -> str:
     """A media playlist with parts (rfc8216bis section 4.4); ``hint`` is the segment and part to come next.
 
-    Parts are listed from three target durations before the end on, as section 6.2.2 asks.
+    Parts are listed from three target durations before the end on, as section 6.2.2 asks. With ``skip`` it is a delta
+    update (section 6.2.5.1), where there is something to skip. ``siblings`` are the tracks of which it reports how far
+    they are, the same for all.
     """
     target_s = rhythm.target_duration_s
     lines = [
@@ -109,8 +121,12 @@ def render_low_latency(
     ]
     folder = _folder(track)
     left_s = sum(segment.duration_s for segment in segments)
-    previous: SegmentLine | None = None
-    for segment in segments:
+    skipped = _skippable(segments, left_s - SKIP_TARGETS * target_s) if skip else 0
+    if skipped:
+        lines.append(f"#EXT-X-SKIP:SKIPPED-SEGMENTS={skipped}")
+    left_s -= sum(segment.duration_s for segment in segments[:skipped])
+    previous: SegmentLine | None = segments[skipped - 1] if skipped else None
+    for segment in segments[skipped:]:
         lines += _context_lines(segment, previous, track)
         # The segment in which the limit lies keeps all its parts: half a list helps nobody.
         left_s -= segment.duration_s
@@ -118,7 +134,7 @@ def render_low_latency(
             lines += _part_lines(segment, folder, rhythm.part_target_s)
         lines += _segment_lines(segment, folder)
         previous = segment
-    lines.append("#EXT-X-ENDLIST" if ended else _hint_line(folder, hint))
+    lines += ["#EXT-X-ENDLIST"] if ended else [_hint_line(folder, hint), *_report_lines(segments[-1], siblings)]
     return "\n".join(lines) + "\n"
 
 
@@ -213,7 +229,26 @@ def _folder(track: int | None) -> str:
 def _control_line(rhythm: Rhythm) -> str:
     part_hold_back_s = _seconds(HOLD_BACK_PARTS * rhythm.part_target_s)
     hold_back_s = HOLD_BACK_TARGETS * rhythm.target_duration_s
-    return f"#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES,PART-HOLD-BACK={part_hold_back_s},HOLD-BACK={hold_back_s}"
+    skip_until_s = SKIP_TARGETS * rhythm.target_duration_s
+    return (
+        f"#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES,CAN-SKIP-UNTIL={skip_until_s}"
+        f",PART-HOLD-BACK={part_hold_back_s},HOLD-BACK={hold_back_s}"
+    )
+
+
+def _skippable(segments: Sequence[SegmentLine], skippable_s: float) -> int:
+    """How many of the oldest segments lie wholly before the skip boundary."""
+    count = 0
+    while count < len(segments) and segments[count].complete and segments[count].duration_s <= skippable_s:
+        skippable_s -= segments[count].duration_s
+        count += 1
+    return count
+
+
+def _report_lines(newest: SegmentLine, siblings: Sequence[int]) -> list[str]:
+    """How far the other tracks are (section 4.4.5.4), so that a player who changes to one need not ask twice."""
+    part = f",LAST-PART={len(newest.parts) - 1}" if newest.parts else ""
+    return [f'#EXT-X-RENDITION-REPORT:URI="{_track_uri(track)}",LAST-MSN={newest.msn}{part}' for track in siblings]
 
 
 def _sequence_lines(segments: Sequence[SegmentLine]) -> list[str]:

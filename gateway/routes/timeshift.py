@@ -4,16 +4,14 @@ It holds what is on the shelf and the whole segments of the live window. It stay
 can be reached any more: then it is a film, from its beginning.
 """
 
+import gzip
 from collections.abc import Awaitable, Callable
 
 from fastapi import APIRouter, Request, Response
 
-from gateway.problems import Problem
-from gateway.routes.hls import add_media_route, answer_media, answer_playlist, read_folder
+from gateway.routes.answers import MEDIA_TYPES, OPEN_TIMEOUT_S, add_route, answer_media, answer_text, not_yet
+from gateway.routes.hls import PLAYLIST_TYPE, read_folder
 from gateway.timeshift.past import Past
-
-OPEN_TIMEOUT_S = 10.0
-"""A playlist request waits so long for a stream's first whole segment."""
 
 Tune = Callable[[str], Awaitable[Past]]
 
@@ -30,28 +28,18 @@ def timeshift_router(tune: Tune) -> APIRouter:
                 await past.window.wait_whole(OPEN_TIMEOUT_S)
         lines = past.lines()
         if not lines:
-            raise _nothing_yet()
-        return answer_playlist(request, past.playlist(lines).encode())
+            raise not_yet("Nothing of this stream is kept yet")
+        return answer_text(request, past.playlist(lines).encode(), PLAYLIST_TYPE, gzip.compress)
 
     async def show_init(request: Request, stream: str, epoch: int) -> Response:
         past = await tune(stream)
-        return answer_media(request, "video", [past.init(epoch) or b""])
+        return answer_media(request, MEDIA_TYPES["video"], [past.init(epoch) or b""])
 
     async def show_segment(request: Request, stream: str, folder: str, msn: int) -> Response:
         track = read_folder(folder)
-        return answer_media(request, "video", await (await tune(stream)).segment(msn, track))
+        return answer_media(request, MEDIA_TYPES["video"], await (await tune(stream)).segment(msn, track))
 
-    add_media_route(router, "/index.m3u8", show_playlist, "The last half hour as HLS")
-    add_media_route(router, "/init-{epoch:number}.mp4", show_init, "Init segment of all tracks")
-    add_media_route(router, "/{folder}/{msn:number}.m4s", show_segment, "A segment")
+    add_route(router, "/index.m3u8", show_playlist, "The last half hour as HLS")
+    add_route(router, "/init-{epoch:number}.mp4", show_init, "Init segment of all tracks")
+    add_route(router, "/{folder}/{msn:number}.m4s", show_segment, "A segment")
     return router
-
-
-def _nothing_yet() -> Problem:
-    return Problem(
-        status=503,
-        title="Nothing of this stream is kept yet",
-        detail="It is being waited for: try again in a moment.",
-        slug="not-yet",
-        headers={"retry-after": "2"},
-    )

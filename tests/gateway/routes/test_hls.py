@@ -15,8 +15,9 @@ from starlette.datastructures import Headers
 from gateway.live import LiveWindow
 from gateway.origins import Origins
 from gateway.problems import Problem, install
-from gateway.routes import hls
-from gateway.routes.hls import hls_router, read_range
+from gateway.routes import answers, hls
+from gateway.routes.answers import read_range
+from gateway.routes.hls import hls_router
 from tests.gateway.media_fixture import feed, live, slices, stream
 
 PLAYLISTS = ("index.m3u8", "tracks.m3u8", "muxed.m3u8", "track-1.m3u8", "track-2.m3u8", "plain.m3u8")
@@ -254,7 +255,7 @@ def test_a_stream_without_a_part_is_waited_for() -> None:
 
 @pytest.mark.parametrize("path", PLAYLISTS)
 def test_a_stream_without_a_key_frame_is_a_503_problem(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hls, "OPEN_TIMEOUT_S", 0.01)
+    monkeypatch.setattr(answers, "OPEN_TIMEOUT_S", 0.01)
     answer = ask(path, window=LiveWindow())
     assert answer.status_code == 503
     assert answer.headers["retry-after"] == "2"
@@ -297,7 +298,7 @@ def test_the_plain_playlist_waits_for_three_segments_and_takes_one(monkeypatch: 
             assert len(m3u8.loads((await task).text).segments) == 3
 
     asyncio.run(main())
-    monkeypatch.setattr(hls, "OPEN_TIMEOUT_S", 0.01)
+    monkeypatch.setattr(answers, "OPEN_TIMEOUT_S", 0.01)
     few = ask("plain.m3u8", window=partial(*range(1000, 1006)))
     assert len(m3u8.loads(few.text).segments) == 1
     assert ask("plain.m3u8", window=partial(1000)).status_code == 503
