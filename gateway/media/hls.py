@@ -124,12 +124,14 @@ def render_low_latency(
     skipped = _skippable(segments, left_s - SKIP_TARGETS * target_s) if skip else 0
     if skipped:
         lines.append(f"#EXT-X-SKIP:SKIPPED-SEGMENTS={skipped}")
-    left_s -= sum(segment.duration_s for segment in segments[:skipped])
-    previous: SegmentLine | None = segments[skipped - 1] if skipped else None
-    for segment in segments[skipped:]:
+    previous: SegmentLine | None = None
+    for index, segment in enumerate(segments):
+        left_s -= segment.duration_s
+        if index < skipped:
+            previous = segment
+            continue
         lines += _context_lines(segment, previous, track)
         # The segment in which the limit lies keeps all its parts: half a list helps nobody.
-        left_s -= segment.duration_s
         if left_s < 3 * target_s:
             lines += _part_lines(segment, folder, rhythm.part_target_s)
         lines += _segment_lines(segment, folder)

@@ -1,5 +1,6 @@
 """What the routes of players have in common: an open window, and answers of text, of media, and of problems."""
 
+import re
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 
 from fastapi import APIRouter, Request, Response
@@ -23,6 +24,7 @@ CACHE_TEXT = "no-cache"
 CACHE_MEDIA = "public, max-age=3600, immutable"
 
 DIGITS_MAX = 18
+NO_WEIGHT = re.compile(r"\s*q=0(\.0{0,3})?\s*")
 CODINGS_CHARS_MAX = 256
 """Of an Accept-Encoding header; what is longer is not read."""
 
@@ -99,7 +101,7 @@ def accepts_gzip(codings: str) -> bool:
     for coding in codings.lower().split(",") if len(codings) <= CODINGS_CHARS_MAX else ():
         name, _, weight = coding.partition(";")
         if name.strip() in {"gzip", "x-gzip"}:
-            return weight.replace(" ", "").rstrip("0").rstrip(".") != "q="
+            return not NO_WEIGHT.fullmatch(weight)
     return False
 
 

@@ -183,3 +183,47 @@ def test_limits_of_a_blocking_reload() -> None:
     assert RHYTHM.reload_timeout_s == 3
     assert RHYTHM.advance_parts == 14
     assert Rhythm(target_duration_s=4, part_target_s=1.0).advance_parts == 3
+
+
+def listed(count: int) -> list[SegmentLine]:
+    parts = (PartLine(duration_s=0.5, independent=True, gap=False),) * 2
+    return [
+        SegmentLine(
+            msn=number, epoch=7, discontinuity=int(number > 3), date_us=number * 1_000_000, duration_s=1.0, parts=parts,
+            complete=number < count - 1, gap=False,
+        )
+        for number in range(count)
+    ]  # fmt: skip
+
+
+def long_playlist(count: int, **chosen: object) -> str:
+    rhythm = Rhythm(target_duration_s=1, part_target_s=0.55)
+    values: dict[str, object] = {"rhythm": rhythm, "track": 1, "hint": (count, 0), "ended": False, **chosen}
+    return render_low_latency(listed(count), **values)  # type: ignore[arg-type]
+
+
+def test_a_delta_update_leaves_out_what_is_older_than_the_skip_boundary() -> None:
+    full, delta = long_playlist(12), long_playlist(12, skip=True)
+    head, _, rest = delta.partition("#EXT-X-SKIP:SKIPPED-SEGMENTS=6\n")
+    assert full.startswith(head)
+    assert full.endswith(rest)
+    assert rest.startswith("#EXT-X-PROGRAM-DATE-TIME")
+    assert rest.count("#EXTINF") == 5
+
+
+def test_a_delta_update_keeps_a_discontinuity_behind_the_boundary() -> None:
+    assert "#EXT-X-SKIP:SKIPPED-SEGMENTS=4\n#EXT-X-DISCONTINUITY\n" in long_playlist(10, skip=True)
+
+
+@pytest.mark.parametrize("count", [1, 3, 6])
+def test_a_delta_update_with_nothing_to_leave_out_is_the_whole(count: int) -> None:
+    assert long_playlist(count, skip=True) == long_playlist(count)
+
+
+def test_the_other_tracks_are_reported_until_the_end() -> None:
+    lines = long_playlist(3, siblings=[2, 5]).splitlines()
+    assert lines[-2:] == [
+        '#EXT-X-RENDITION-REPORT:URI="track-2.m3u8",LAST-MSN=2,LAST-PART=1',
+        '#EXT-X-RENDITION-REPORT:URI="track-5.m3u8",LAST-MSN=2,LAST-PART=1',
+    ]
+    assert "REPORT" not in long_playlist(3, siblings=[2], ended=True)

@@ -175,12 +175,34 @@ def test_what_is_not_here_is_a_404_problem(path: str) -> None:
         "_HLS_msn=103&_HLS_part=two",
         "_HLS_msn=105",
         "_HLS_msn=103&_HLS_part=400",
+        "_HLS_skip=",
+        "_HLS_skip=NO",
+        "_HLS_skip=yes",
+        f"_HLS_skip={'v' * 5000}",
+        "_HLS_msn=103&_HLS_skip=v3",
     ],
 )
 def test_a_reload_that_makes_no_sense_is_a_400_problem(query: str) -> None:
     answer = ask(f"muxed.m3u8?{query}")
     assert answer.status_code == 400
     assert answer.json()["type"] == "urn:seedcast:problem:bad-reload"
+
+
+@pytest.mark.parametrize("skip", ["YES", "v2"])
+def test_a_delta_update_is_given_to_who_asks(skip: str) -> None:
+    window = LiveWindow()
+    window.set_description(7, stream(seconds=12).description)
+    feed(window, slices(stream(seconds=12)))
+    answer = ask(f"muxed.m3u8?_HLS_skip={skip}", window=window)
+    assert answer.status_code == 200
+    assert "#EXT-X-SKIP:SKIPPED-SEGMENTS=6\n" in answer.text
+    assert "#EXT-X-SKIP" not in ask("muxed.m3u8", window=window).text
+
+
+def test_tracks_report_how_far_the_others_are() -> None:
+    report = '#EXT-X-RENDITION-REPORT:URI="track-2.m3u8",LAST-MSN=103,LAST-PART=4'
+    assert report in ask("track-1.m3u8").text
+    assert "REPORT" not in ask("muxed.m3u8").text
 
 
 def test_an_old_reload_is_answered_at_once() -> None:

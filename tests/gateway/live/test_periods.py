@@ -1,0 +1,144 @@
+"""Where a window's segments are cut into the Periods of a presentation."""
+
+from xml.etree import ElementTree as ET
+
+from gateway.live import LiveWindow
+from tests.gateway.synthetic import Broadcaster, give
+
+NS = {"d": "urn:mpeg:dash:schema:mpd:2011"}
+
+
+class Show:
+    """A broadcaster and its window."""
+
+    def __init__(self, lengths: tuple[int, ...] = (5,)) -> None:
+        self.source = Broadcaster(lengths=lengths)
+        self.window = LiveWindow(24.0)
+        self.window.set_description(1, self.source.description)
+
+    def play(self, pieces: int) -> None:
+        for _ in range(pieces):
+            give(self.window, self.source.make())
+
+    def restart(self, pause_us: int, lengths: tuple[int, ...] = (5,)) -> None:
+        self.source.begin_epoch(pause_us=pause_us, lengths=lengths)
+        self.window.set_description(self.source.epoch, self.source.description)
+
+    def mpd(self) -> ET.Element:
+        return ET.fromstring(self.window.manifest(1.5))
+
+    def periods(self) -> list[dict[str, str]]:
+        return [dict(period.attrib) for period in self.mpd().findall("d:Period", NS)]
+
+    def template(self, period: int = -1) -> dict[str, str]:
+        found = self.mpd().findall("d:Period", NS)[period].find(".//d:SegmentTemplate", NS)
+        assert found is not None
+        return dict(found.attrib)
+
+
+def test_nothing_is_shown_before_a_segment_is_whole() -> None:
+    show = Show()
+    show.play(5)
+    assert show.window.manifest(1.5) == b""
+    show.play(1)
+    assert show.window.manifest(1.5)
+
+
+def test_even_segments_are_on_a_grid_from_media_time_zero() -> None:
+    show = Show()
+    show.play(60)
+    assert show.periods() == [{"id": "0-5000", "start": "PT0S"}]
+    assert show.template()["duration"] == "12800"
+    assert show.template()["startNumber"] == "5000"
+    assert "presentationTimeOffset" not in show.template()
+
+
+def test_who_joins_late_has_the_same_grid_and_start() -> None:
+    show, late = Show(), Show()
+    show.play(60)
+    late.source.lengths = show.source.lengths
+    for _ in range(60):
+        late.source.make()
+    show.play(20)
+    late.play(20)
+    assert late.template() == show.template()
+    assert late.mpd().attrib["availabilityStartTime"] == show.mpd().attrib["availabilityStartTime"]
+
+
+def test_what_was_shown_of_a_period_stays_when_its_segments_go() -> None:
+    show = Show()
+    show.play(60)
+    before = show.template(), show.periods()
+    show.play(1000)
+    assert (show.template(), show.periods()) == before
+
+
+def test_a_restart_begins_a_period_when_its_media_was_captured() -> None:
+    show = Show()
+    show.play(52)
+    show.restart(3_000_000)
+    show.play(6)
+    first, second = show.periods()
+    assert first["duration"] == "PT10.4S"
+    assert second["start"] == "PT13.4S"
+
+
+def test_a_restart_without_a_pause_begins_where_the_period_before_ends() -> None:
+    show = Show()
+    show.play(52)
+    show.restart(-700_000)
+    show.play(6)
+    first, second = show.periods()
+    assert second["start"] == first["duration"] == "PT10.4S"
+
+
+def test_where_the_grid_does_not_hold_a_timeline_begins() -> None:
+    show = Show()
+    show.play(40)
+    show.source.lengths = (5, 2)
+    show.play(40)
+    first, second = show.periods()
+    assert seconds(first["duration"]) == seconds(second["start"])
+    assert "duration" in show.template(0)
+    assert "duration" not in show.template(1)
+    assert show.template(1)["media"] == "chunked-0-1/t$Time$.m4s"
+    assert show.window.find_at(0, 1, 12_800 * 8)
+
+
+def test_a_length_that_was_measured_a_little_wrong_gives_a_new_grid() -> None:
+    show = Show()
+    show.play(6)
+    (cut,) = show.window._periods.cuts
+    cut.step = 12_700
+    show.play(5 * 100)
+    assert all("duration" in show.template(number) for number in range(len(show.periods())))
+    assert show.template()["duration"] == "12800"
+
+
+def test_an_ended_broadcast_begins_with_what_is_left_of_it() -> None:
+    show = Show()
+    show.play(500)
+    show.window.end()
+    mpd = show.mpd()
+    assert mpd.attrib["type"] == "static"
+    assert mpd.attrib["mediaPresentationDuration"] == "PT100S"
+    (period,) = show.periods()
+    first = int(show.template()["startNumber"])
+    assert show.window.segment(first, 1)
+    assert seconds(period["start"]) == first - 5000
+    assert seconds(period["start"]) + seconds(period["duration"]) == 100
+    assert int(show.template()["presentationTimeOffset"]) == (first - 5000) * 12_800
+
+
+def test_times_that_go_backwards_give_no_negative_length() -> None:
+    show = Show()
+    show.play(30)
+    show.source._media_us = 1_000_000
+    show.play(30)
+    for period in show.periods():
+        assert seconds(period.get("duration", "PT0S")) >= 0
+
+
+def seconds(text: str) -> float:
+    assert text.startswith("PT")
+    return float(text[2:-1])
