@@ -3,6 +3,8 @@
 import json
 import subprocess
 from collections.abc import Iterator
+from datetime import datetime
+from xml.etree import ElementTree as ET
 
 import httpx
 import m3u8
@@ -66,9 +68,10 @@ def test_the_gateway_gets_the_stream_from_several_peers_and_passes_it_on(stage: 
     assert stage.source_multiple() <= 3.0
 
 
-def test_ffprobe_reads_picture_and_sound(stream_url: str) -> None:
+@pytest.mark.parametrize("name", ["index.m3u8", "manifest.mpd"])
+def test_ffprobe_reads_picture_and_sound(name: str, stream_url: str) -> None:
     command = [need_ffprobe(), "-v", "error", "-show_entries", "stream=codec_name,width,height", "-of", "json"]
-    done = subprocess.run([*command, f"{stream_url}/index.m3u8"], capture_output=True, check=True, timeout=60)
+    done = subprocess.run([*command, f"{stream_url}/{name}"], capture_output=True, check=True, timeout=60)
     streams = {stream["codec_name"]: stream for stream in json.loads(done.stdout)["streams"]}
     assert set(streams) == {"h264", "aac"}
     assert (streams["h264"]["width"], streams["h264"]["height"]) == (640, 360)
@@ -86,6 +89,22 @@ def test_m3u8_reads_every_playlist(stream_url: str) -> None:
     assert all(segment.program_date_time for segment in plain.segments)
     for segment in plain.segments:
         assert httpx.get(f"{stream_url}/{segment.uri}").raise_for_status().content[4:8] in {b"moof", b"styp"}
+
+
+def test_the_manifest_is_on_a_grid_and_its_segments_come_as_they_grow(stream_url: str) -> None:
+    mpd = ET.fromstring(httpx.get(f"{stream_url}/manifest.mpd", timeout=20).raise_for_status().text)
+    assert [e.attrib["contentType"] for e in mpd.iterfind(".//{*}AdaptationSet")] == ["video", "audio"]
+    template = mpd.find(".//{*}SegmentTemplate")
+    assert template is not None
+    assert "presentationTimeOffset" not in template.attrib
+    told = datetime.fromisoformat(httpx.get(f"{stream_url}/time").text)
+    passed_s = (told - datetime.fromisoformat(mpd.attrib["availabilityStartTime"])).total_seconds()
+    step_s = int(template.attrib["duration"]) / int(template.attrib["timescale"])
+    growing = int(template.attrib["startNumber"]) + int(passed_s / step_s)
+    url = f"{stream_url}/{template.attrib['media'].replace('$Number$', str(growing))}"
+    with httpx.stream("GET", url, timeout=20) as answer:
+        assert answer.headers["transfer-encoding"] == "chunked"
+        assert len(list(answer.iter_raw())) > 1
 
 
 def test_the_picture_goes_on_when_a_relay_is_killed(stage: Stage) -> None:

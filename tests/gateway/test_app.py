@@ -3,6 +3,8 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
 
@@ -107,6 +109,22 @@ def test_a_broadcast_from_here_is_played_from_here(tmp_path: Path) -> None:
         assert (listed["state"], listed["viewers"], listed["is_local"]) == ("live", 1, True)
 
     with_gateway(settings(tmp_path), work)
+
+
+def test_dash_players_are_told_the_sources_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def work(gateway: Gateway, client: httpx.AsyncClient) -> float:
+        put_on_air(gateway, 12)
+        channel = gateway.channels.get(NAME)
+        status = channel.status()
+        assert status is not None
+        monkeypatch.setattr(channel, "status", lambda: replace(status, clock_offset_s=86_400.0, delay_s=0.75))
+        told = datetime.fromisoformat((await client.get(f"/live/{NAME}/time")).text)
+        manifest = await client.get(f"/live/{NAME}/manifest.mpd", headers={"accept-encoding": "identity"})
+        assert 'target="1700"' in manifest.text
+        assert (await client.get("/live/unknown/time")).status_code == 404
+        return told.timestamp() - time.time()
+
+    assert abs(with_gateway(settings(tmp_path), work) - 86_400) < 60
 
 
 def test_two_gateways_over_quic(tmp_path: Path) -> None:

@@ -300,6 +300,7 @@ def test_a_wrong_clock_does_not_spoil_the_choice_of_parents(seed: int, skew_s: f
     world.run(10.0)
     status = skewed.node.status(world.stream)
     assert status is not None
+    assert abs(status.clock_offset_s + skew_s) < 0.5, f"it believes {status.clock_offset_s:.2f} s; {replay(world)}"
     assert status.delay_s is not None
     assert 0 < status.delay_s < 2.0, f"it believes {status.delay_s:.2f} s; {replay(world)}"
     for host in world.viewers[:-1]:
