@@ -59,9 +59,11 @@ def _period(cut: Cut, segments: list[Segment], *, rhythm: Rhythm, ended: bool) -
     name = f"{cut.discontinuity}-{cut.first}"
     if ended:
         cut = _from_segment(cut, segments[0])
-    tracks = (_track(cut, info, segments, rhythm) for info in cut.init.tracks if info.kind in dash.SEGMENT_KINDS)
+    # Pictures first, by which a player's latency is measured.
+    infos = sorted(cut.init.tracks, key=lambda info: info.kind != "video")
+    tracks = (_track(cut, info, segments, rhythm) for info in infos if info.kind in dash.SEGMENT_KINDS)
     shown = tuple(track for track in tracks if track is not None)
-    duration_us = None if cut.end_us is None else cut.end_us - cut.start_us
+    duration_us = None if cut.end_us is None else max(cut.end_us - cut.start_us, 0)
     return dash.Period(name=name, start_us=cut.start_us, duration_us=duration_us, tracks=shown) if shown else None
 
 

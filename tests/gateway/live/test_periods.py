@@ -1,6 +1,10 @@
 """Where a window's segments are cut into the Periods of a presentation."""
 
+from dataclasses import replace
 from xml.etree import ElementTree as ET
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from gateway.live import LiveWindow
 from tests.gateway.synthetic import Broadcaster, give
@@ -142,3 +146,23 @@ def test_times_that_go_backwards_give_no_negative_length() -> None:
 def seconds(text: str) -> float:
     assert text.startswith("PT")
     return float(text[2:-1])
+
+
+numbers = st.integers(-(2**63), 2**63 - 1)
+
+
+@settings(max_examples=60)
+@given(st.lists(st.tuples(numbers, st.integers(0, 2**32 - 1), st.integers(0, 10)), min_size=2, max_size=12))
+def test_whatever_times_a_broadcaster_signs_the_manifest_can_be_read(times: list[tuple[int, int, int]]) -> None:
+    source, window = Broadcaster(lengths=(1,)), LiveWindow(24.0)
+    window.set_description(1, source.description)
+    for decode_time, duration, pause_s in times:
+        source.now_us += pause_s * 1_000_000
+        number, epoch, capture_us, content = source.make()
+        parts = tuple(replace(part, decode_time=decode_time, duration=duration) for part in content.parts)
+        give(window, (number, epoch, capture_us, replace(content, parts=parts)))
+    for _ in range(2):
+        if manifest := window.manifest(1.5):
+            for element in ET.fromstring(manifest).iter():
+                assert not any(value.startswith("-") or "PT-" in value for value in element.attrib.values())
+        window.end()
