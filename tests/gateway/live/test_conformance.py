@@ -11,7 +11,7 @@ from tests.gateway.synthetic import PIECES_A_SEGMENT, START_US, Broadcaster, giv
 
 EVEN = (PIECES_A_SEGMENT,)
 UNEVEN = (5, 3, 5, 4, 2, 5, 5, 1)
-LOOK_EVERY = 29
+LOOK_EVERY = 47
 """Pieces between two looks; prime to the pieces of a segment, so that looks come at all places of it."""
 
 
@@ -60,13 +60,12 @@ class Hour:
 def test_an_hour_without_a_loss_is_one_period() -> None:
     hour = Hour("calm")
     hour.play(3600 * 1_000_000 // PIECE_US)
-    assert hour.looks > 600
+    assert hour.looks > 380
     assert len(hour.manifest.periods) == 1
 
 
-@pytest.mark.parametrize("seed", ["a", "b"])
-def test_an_hour_of_losses_outages_and_restarts_keeps_every_rule(seed: str) -> None:
-    hour = Hour(seed)
+def test_an_hour_of_losses_outages_and_restarts_keeps_every_rule() -> None:
+    hour = Hour("storm")
     hour.play(3000, loss=0.02)
     hour.lose(7)
     hour.play(2000, loss=0.2)
