@@ -23,13 +23,16 @@ from gateway.ingest.desk import IngestDesk
 from gateway.ingest.keys import IngestKeys, KeyEntry
 from gateway.ingest.sources import Encoding
 from gateway.key_files import peer_key
+from gateway.live.transport import TransportStreams
 from gateway.membership import ANY_HOST, quic_membership
 from gateway.on_air import OnAir, Studio
 from gateway.origins import Origins
 from gateway.problems import Problem
 from gateway.routes.api import api_router
+from gateway.routes.continuous import continuous_router
 from gateway.routes.dash import SourceTime, dash_router
 from gateway.routes.hls import hls_router
+from gateway.routes.hls_transport import hls_transport_router
 from gateway.routes.ingest import ingest_router
 from gateway.routes.timeshift import timeshift_router
 from gateway.routes.web import web_router
@@ -66,6 +69,7 @@ class Gateway:
             idle_leave_s=settings.idle_leave_s,
             shelves=self._shelves,
         )
+        self.transports = TransportStreams(settings.ts_segment_s)
         self.studio = Studio(self.membership, self.channels)
         self.desk = IngestDesk(
             keys,
@@ -140,6 +144,8 @@ def web_app(gateway: Gateway) -> FastAPI:
     app.add_middleware(Origins, allowed_hosts=_host_names(gateway.settings))
     app.include_router(api_router(gateway.channels, gateway.audience, gateway.membership.uplink_report))
     app.include_router(dash_router(gateway.channels.watch, gateway.source_time))
+    app.include_router(continuous_router(gateway.channels.watch, gateway.transports))
+    app.include_router(hls_transport_router(gateway.channels.watch, gateway.transports))
     app.include_router(hls_router(gateway.channels.watch))
     app.include_router(timeshift_router(gateway.channels.tune))
     app.include_router(ingest_router(gateway.desk))

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 
 from starlette.datastructures import Headers
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.origins import MEDIA_PREFIX
 
@@ -36,16 +36,25 @@ class Audience:
 
 
 class AudienceCounter:
-    """Middleware that notes each request for media."""
+    """Middleware that notes each request for media, and each piece of an answer that goes on and on."""
 
     def __init__(self, app: ASGIApp, *, audience: Audience) -> None:
         self._app = app
         self._audience = audience
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"].startswith(MEDIA_PREFIX):
-            name = scope["path"][len(MEDIA_PREFIX) :].partition("/")[0]
-            client = scope.get("client")
-            agent = Headers(scope=scope).get("user-agent", "")
-            self._audience.note((name[:64], client[0] if client else "", agent[:200]))
-        await self._app(scope, receive, send)
+        if scope["type"] != "http" or not scope["path"].startswith(MEDIA_PREFIX):
+            await self._app(scope, receive, send)
+            return
+        name = scope["path"][len(MEDIA_PREFIX) :].partition("/")[0]
+        client = scope.get("client")
+        agent = Headers(scope=scope).get("user-agent", "")
+        player = (name[:64], client[0] if client else "", agent[:200])
+
+        async def send_and_note(message: Message) -> None:
+            await send(message)
+            if message.get("more_body"):
+                self._audience.note(player)
+
+        self._audience.note(player)
+        await self._app(scope, receive, send_and_note)

@@ -81,6 +81,7 @@ class Settings(BaseSettings):
     idle_leave_s: Annotated[float, Field(ge=1)] = 30.0
     timeshift_s: Annotated[float, Field(ge=0, le=86_400)] = 1800.0
     timeshift_bytes: Quantity = 2_000_000_000
+    ts_segment_s: Annotated[float, Field(ge=1, le=10)] = 2.0
 
     ingest_idle_s: Annotated[float, Field(ge=1)] = 10.0
     ingest_linger_s: Annotated[float, Field(ge=0)] = 30.0

@@ -83,7 +83,8 @@ LAYERS = (
     layer(
         "gateway app",
         "app",
-        f"gateway basics, gateway past, gateway ingest, gateway house, gateway meeting, gateway routes, {SWARM_VALUES}",
+        "gateway basics, gateway live, gateway past, gateway ingest, gateway house, gateway meeting, gateway routes, "
+        f"{SWARM_VALUES}",
     ),
     layer("gateway demo", "demo", f"gateway basics, gateway house, gateway routes, {SWARM_VALUES}"),
     layer(

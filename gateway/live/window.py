@@ -158,6 +158,19 @@ class LiveWindow:
         """The segment and part that the playlists announce as the next. Only once the window is open."""
         return self._timeline.hint()
 
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more will come."""
+        return self._ended or self._closed
+
+    def kept(self) -> Sequence[Segment]:
+        """All segments that are still here, the oldest first, the last of which grows."""
+        return self._timeline.kept()
+
+    def find(self, msn: int) -> Segment | None:
+        """A segment that is kept, whole or growing."""
+        return self._timeline.get(msn)
+
     def has(self, msn: int, part: int | None) -> bool:
         """Whether the part or a later one is here; without ``part``: whether the segment is whole."""
         return self._timeline.newest >= _place(msn, part)
@@ -260,10 +273,6 @@ class LiveWindow:
         """A whole segment's bytes; empty when it is not here."""
         segment = self._timeline.get(msn)
         return segment.buffers(track) if segment is not None and segment.complete else ()
-
-    def find(self, msn: int) -> Segment | None:
-        """A segment that is kept, whole or growing."""
-        return self._timeline.get(msn)
 
     def find_at(self, discontinuity: int, track: int, time: int) -> Segment | None:
         """The segment whose media of this track starts at ``time``, in the track's timescale."""

@@ -51,13 +51,13 @@ def _unfit(what: str) -> CodecError:
 
 
 def _avc(entry: Box) -> str:
-    config = _config(entry, b"avcC", VISUAL_BYTES)
+    config = configuration(entry, b"avcC", VISUAL_BYTES)
     name = entry.kind.decode("ascii")
     return f"{name}.{config.u8(1):02X}{config.u8(2):02X}{config.u8(3):02X}"
 
 
 def _hevc(entry: Box) -> str:
-    config = _config(entry, b"hvcC", VISUAL_BYTES)
+    config = configuration(entry, b"hvcC", VISUAL_BYTES)
     first = config.u8(1)
     space = ("", "A", "B", "C")[first >> 6]
     tier = "H" if first & 0x20 else "L"
@@ -68,7 +68,7 @@ def _hevc(entry: Box) -> str:
 
 
 def _av1(entry: Box) -> str:
-    config = _config(entry, b"av1C", VISUAL_BYTES)
+    config = configuration(entry, b"av1C", VISUAL_BYTES)
     second, third = config.u8(1), config.u8(2)
     profile, level = second >> 5, second & 0x1F
     tier = "H" if third & 0x80 else "M"
@@ -78,7 +78,7 @@ def _av1(entry: Box) -> str:
 
 
 def _mp4a(entry: Box) -> Coding:
-    object_type, config = _read_esds(_config(entry, b"esds", AUDIO_BYTES))
+    object_type, config = read_esds(configuration(entry, b"esds", AUDIO_BYTES))
     channels, rate = entry.u16(16), entry.u32(24) >> 16
     if object_type in OBJECT_TYPES_MP3:
         return Coding(codec=f"mp4a.{object_type:02X}", channels=channels, sample_rate=rate)
@@ -92,7 +92,7 @@ def _mp4a(entry: Box) -> Coding:
     )
 
 
-def _read_esds(esds: Box) -> tuple[int, bytes]:
+def read_esds(esds: Box) -> tuple[int, bytes]:
     """Object type and decoder-specific info: descriptors in descriptors, ISO/IEC 14496-1 section 7.2.6."""
     at, _ = _descriptor(esds, 4, 0x03)
     flags = esds.u8(at + 2)
@@ -142,24 +142,25 @@ def _read_audio_config(config: bytes) -> tuple[int, int, int]:
 
 
 def _opus(entry: Box) -> Coding:
-    return Coding(codec="opus", channels=_config(entry, b"dOps", AUDIO_BYTES).u8(1), sample_rate=48000)
+    return Coding(codec="opus", channels=configuration(entry, b"dOps", AUDIO_BYTES).u8(1), sample_rate=48000)
 
 
 def _ac3(entry: Box) -> Coding:
-    bits = int.from_bytes(_config(entry, b"dac3", AUDIO_BYTES).octets(0, 3), "big")
+    bits = int.from_bytes(configuration(entry, b"dac3", AUDIO_BYTES).octets(0, 3), "big")
     mode, low_frequency = bits >> 11 & 7, bits >> 10 & 1
     return Coding(codec="ac-3", channels=AC3_CHANNELS[mode] + low_frequency, sample_rate=entry.u32(24) >> 16)
 
 
 def _plain_audio(codec: str, config: bytes) -> Callable[[Box], Coding]:
     def read(entry: Box) -> Coding:
-        _config(entry, config, AUDIO_BYTES)
+        configuration(entry, config, AUDIO_BYTES)
         return Coding(codec=codec, channels=entry.u16(16), sample_rate=entry.u32(24) >> 16)
 
     return read
 
 
-def _config(entry: Box, kind: bytes, offset: int) -> Box:
+def configuration(entry: Box, kind: bytes, offset: int) -> Box:
+    """The box that configures a sample entry's decoder. Raises MediaError when there is none."""
     found = entry.find(kind, offset)
     if found is None:
         raise MediaError(f"This MP4's {entry.kind!r} track has no {kind!r} configuration.")

@@ -102,7 +102,7 @@ def _read_traf(moof: Box, traf: Box, mdat: Box, track: TrackInfo | None) -> Frag
     tfhd = traf.child(b"tfhd")
     if tfhd.u32(0) & BASE_DATA_OFFSET:
         raise MediaError("Fragments with absolute offsets: write with -movflags +cmaf or +default_base_moof.")
-    defaults = _read_defaults(tfhd, track)
+    defaults = read_defaults(tfhd, track)
     runs = tuple(_read_run(box, defaults) for box in traf.children() if box.kind == b"trun")
     if not sum(run.samples for run in runs) or runs[0].offset_at is None:
         raise MediaError("A fragment without samples.")
@@ -121,7 +121,8 @@ def _read_traf(moof: Box, traf: Box, mdat: Box, track: TrackInfo | None) -> Frag
     return fragment
 
 
-def _read_defaults(tfhd: Box, track: TrackInfo | None) -> Defaults:
+def read_defaults(tfhd: Box, track: TrackInfo | None) -> Defaults:
+    """What holds for all samples of a `traf`: its own word, else the track's. Raises MediaError."""
     flags = tfhd.u32(0)
     at = 8 + (4 if flags & DESCRIPTION_INDEX else 0)
     values: dict[int, int | None] = {
@@ -138,20 +139,14 @@ def _read_defaults(tfhd: Box, track: TrackInfo | None) -> Defaults:
 
 def _read_run(trun: Box, defaults: Defaults) -> Run:
     flags, samples = trun.u32(0) & 0xFFFFFF, trun.u32(4)
-    at = 8
-    offset_at = None
-    if flags & DATA_OFFSET:
-        offset_at = trun.body + at
-        at += 4
     first_flags = defaults.flags
     if flags & FIRST_SAMPLE_FLAGS:
-        first_flags = trun.u32(at)
-        at += 4
-    table = _read_table(trun, at, flags, samples)
+        first_flags = trun.u32(12 if flags & DATA_OFFSET else 8)
+    table = read_columns(trun)
     if flags & SAMPLE_FLAGS and table.get(SAMPLE_FLAGS):
         first_flags = table[SAMPLE_FLAGS][0]
     return Run(
-        offset_at=offset_at,
+        offset_at=trun.body + 8 if flags & DATA_OFFSET else None,
         samples=samples,
         duration=_total(table.get(SAMPLE_DURATION), defaults.duration, samples),
         size_bytes=_total(table.get(SAMPLE_SIZE), defaults.size, samples),
@@ -159,8 +154,10 @@ def _read_run(trun: Box, defaults: Defaults) -> Run:
     )
 
 
-def _read_table(trun: Box, at: int, flags: int, samples: int) -> dict[int, tuple[int, ...]]:
-    """The columns that the run has, by their flag."""
+def read_columns(trun: Box) -> dict[int, tuple[int, ...]]:
+    """What a `trun` says of each sample, by the columns' flags. Raises MediaError."""
+    flags, samples = trun.u32(0) & 0xFFFFFF, trun.u32(4)
+    at = 8 + (4 if flags & DATA_OFFSET else 0) + (4 if flags & FIRST_SAMPLE_FLAGS else 0)
     columns = [f for f in (SAMPLE_DURATION, SAMPLE_SIZE, SAMPLE_FLAGS, SAMPLE_TIME_OFFSET) if flags & f]
     if samples > SAMPLES_MAX:
         raise MediaError(f"A fragment of {samples} samples: {SAMPLES_MAX} are the limit.")

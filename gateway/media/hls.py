@@ -265,7 +265,7 @@ def _context_lines(segment: SegmentLine, previous: SegmentLine | None, track: in
         lines.append("#EXT-X-DISCONTINUITY")
     if previous is None or segment.epoch != previous.epoch:
         lines.append(f'#EXT-X-MAP:URI="{init_uri(segment.epoch, track)}"')
-    lines.append(f"#EXT-X-PROGRAM-DATE-TIME:{_date(segment.date_us)}")
+    lines.append(f"#EXT-X-PROGRAM-DATE-TIME:{format_date(segment.date_us)}")
     return lines
 
 
@@ -296,7 +296,7 @@ def _seconds(value: float) -> str:
     return f"{value:.5f}".rstrip("0").rstrip(".")
 
 
-def _date(time_us: int) -> str:
-    """RFC 3339 in UTC, to the millisecond."""
+def format_date(time_us: int) -> str:
+    """Microseconds since 1970 by RFC 3339 in UTC, to the millisecond."""
     moment = datetime.fromtimestamp(time_us // 1_000_000, UTC)
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{time_us // 1000 % 1000:03d}Z"

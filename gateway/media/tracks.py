@@ -51,6 +51,19 @@ def track_init(init: bytes, track: int) -> bytes:
     return b"".join(top)
 
 
+def sample_entries(init: bytes) -> dict[int, Box]:
+    """The sample entry of each track_ID, which says how its samples are coded. Raises MediaError."""
+    traks = [box for box in _moov(init).children() if box.kind == b"trak"]
+    return {_track_id(trak): _entry(trak) for trak in traks if trak.child(b"mdia", b"hdlr").octets(8, 4) in KINDS}
+
+
+def _entry(trak: Box) -> Box:
+    entry = next(trak.child(b"mdia", b"minf", b"stbl", b"stsd").children(8), None)
+    if entry is None:
+        raise MediaError("This MP4 is damaged: a track without a codec.")
+    return entry
+
+
 def _moov(data: bytes) -> Box:
     view = memoryview(data)
     moov = next((box for box in read_boxes(view, 0, len(view)) if box.kind == b"moov"), None)
@@ -87,11 +100,7 @@ def _read_track(trak: Box, all_defaults: dict[int, Defaults]) -> TrackInfo | Non
     if kind is None:
         return None
     timescale, language = _read_mdhd(mdia.child(b"mdhd"))
-    stsd = mdia.child(b"minf", b"stbl", b"stsd")
-    entry = next(stsd.children(8), None)
-    if entry is None:
-        raise MediaError("This MP4 is damaged: a track without a codec.")
-    coding = read_coding(entry)
+    coding = read_coding(_entry(trak))
     number = _track_id(trak)
     defaults = all_defaults.get(number, NO_DEFAULTS)
     return TrackInfo(

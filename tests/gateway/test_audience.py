@@ -1,6 +1,10 @@
 """Players are counted by who has asked lately."""
 
-from gateway.audience import ACTIVE_S, PLAYERS_MAX, Audience
+import asyncio
+
+from starlette.types import Message, Receive, Scope, Send
+
+from gateway.audience import ACTIVE_S, PLAYERS_MAX, Audience, AudienceCounter
 
 
 class Clock:
@@ -29,3 +33,26 @@ def test_what_is_remembered_is_bounded() -> None:
     for number in range(PLAYERS_MAX + 10):
         audience.note(("news", str(number), ""))
     assert audience.count("news") == PLAYERS_MAX
+
+
+def test_a_player_of_an_endless_answer_counts_as_long_as_it_reads() -> None:
+    clock = Clock()
+    audience = Audience(clock)
+    counts: list[int] = []
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200})
+        for more in (True, True, False):
+            clock.now_s += 2 * ACTIVE_S
+            await send({"type": "http.response.body", "body": b"x", "more_body": more})
+            counts.append(audience.count("news"))
+
+    async def receive() -> Message:
+        raise AssertionError
+
+    async def send(message: Message) -> None:
+        pass
+
+    scope: Scope = {"type": "http", "path": "/live/news/stream.ts", "headers": [], "client": ("10.0.0.1", 1)}
+    asyncio.run(AudienceCounter(answer, audience=audience)(scope, receive, send))
+    assert counts == [1, 1, 0]
