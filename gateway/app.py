@@ -23,6 +23,7 @@ from gateway.ingest.desk import IngestDesk
 from gateway.ingest.keys import IngestKeys, KeyEntry
 from gateway.ingest.sources import Encoding
 from gateway.key_files import peer_key
+from gateway.ladder import read_ladder
 from gateway.live.transport import TransportStreams
 from gateway.membership import ANY_HOST, quic_membership
 from gateway.on_air import OnAir, Studio
@@ -178,6 +179,7 @@ def encoding_of(settings: Settings) -> Encoding:
         video_bps=settings.video_bitrate_bps,
         audio_bps=settings.audio_bitrate_bps,
         preset=settings.encoder_preset,
+        ladder=read_ladder(settings.ladder),
     )
 
 

@@ -60,6 +60,10 @@ DownloadOnly = Annotated[
     bool | None, typer.Option("--download-only/--no-download-only", help="Send nothing to peers.", show_default=False)
 ]
 StreamLink = Annotated[str, typer.Argument(help="The stream's link: seedcast:...", metavar="LINK", show_default=False)]
+Ladder = Annotated[
+    str | None,
+    typer.Option(help="Sizes to encode it in, such as 720p,360p; each viewer gets what reaches it.", metavar="SIZES"),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print a report as one JSON object a second.")]
 WithParent = Annotated[bool, typer.Option("--with-parent", hidden=True, help="End when standard input ends.")]
 
@@ -132,6 +136,7 @@ def broadcast(
     new_key: Annotated[
         bool, typer.Option("--new-key", help="A new stream each time, rather than the same link for the same title.")
     ] = False,
+    ladder: Ladder = None,
     as_json: AsJson = False,
     upload_cap: UploadCap = None,
     monthly_budget: MonthlyBudget = None,
@@ -141,7 +146,12 @@ def broadcast(
 ) -> None:
     """Put a video on the air, and print the link that others watch it by."""
     settings = _settings(
-        config, port=port, log_level=log_level, upload_limit_bps=upload_cap, upload_budget_bytes=monthly_budget
+        config,
+        port=port,
+        log_level=log_level,
+        ladder=ladder,
+        upload_limit_bps=upload_cap,
+        upload_budget_bytes=monthly_budget,
     )
     programme = Programme(source=source, title=title, loop=loop, new_key=new_key)
     run(run_broadcast(settings, programme, as_json=as_json, with_parent=with_parent, console=new_console()))
@@ -170,14 +180,22 @@ def demo(
     source: Annotated[
         str, typer.Option("--input", help="A file, URL or camera in place of the test picture.", metavar="INPUT")
     ] = "test",
+    ladder: Ladder = None,
     host: Host = None,
     port: WebPort = None,
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Do not open the page in a browser.")] = False,
     config: Config = None,
 ) -> None:
     """Show everything on this machine: a broadcaster, a swarm of relays, and a gateway to watch at."""
-    settings = _settings(config, host=host, port=port, log_level="warning")
-    plan = Plan(source=source, viewers=viewers, host=settings.host, port=settings.port, config=config)
+    settings = _settings(config, host=host, port=port, ladder=ladder, log_level="warning")
+    plan = Plan(
+        source=source,
+        viewers=viewers,
+        ladder=settings.ladder,
+        host=settings.host,
+        port=settings.port,
+        config=config,
+    )
     run(run_demo(plan, with_browser=not no_browser, console=new_console()))
 
 

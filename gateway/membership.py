@@ -26,9 +26,6 @@ from swarm.units import Address, StreamId
 T = TypeVar("T")
 Hear = Callable[[News], None]
 
-RENDITION = 0
-"""Streams have one rendition; its number on the wire."""
-
 ANY_HOST = {"0.0.0.0": "192.0.2.1", "::": "2001:db8::1"}  # noqa: S104 - compared with, not bound to
 """A socket bound to all addresses, and a documentation address (RFC 5737, RFC 3849) to ask the routes about."""
 
@@ -80,19 +77,21 @@ class Membership:
         if driver is not None:
             await driver.stop()
 
-    def join(self, link: Link, hear: Hear) -> None:
-        """Be a member of a stream's swarm until ``leave``; its news go to ``hear``."""
+    def join(self, link: Link, rendition: int, hear: Hear) -> None:
+        """Be a member of the swarm of a stream's rendition until ``leave``; all news of the stream go to ``hear``."""
         self._listeners[link.stream] = hear
-        self._run(lambda node, now: node.join(link.stream, RENDITION, link.peers, now))
+        self._run(lambda node, now: node.join(link.stream, rendition, link.peers, now))
 
-    def leave(self, stream: StreamId) -> None:
-        self._listeners.pop(stream, None)
+    def leave(self, stream: StreamId, rendition: int | None = None) -> None:
+        """Leave one rendition, or the stream with all of them."""
+        if rendition is None:
+            self._listeners.pop(stream, None)
         if self._driver is not None:
-            self._run(lambda node, now: node.leave(stream, now))
+            self._run(lambda node, now: node.leave(stream, now, rendition))
 
-    def status(self, stream: StreamId) -> StreamStatus | None:
-        """The swarm as seen from here; None when this node is not in it."""
-        return self._run(lambda node, _: node.status(stream, RENDITION)) if self._driver is not None else None
+    def status(self, stream: StreamId, rendition: int) -> StreamStatus | None:
+        """The swarm of a rendition as seen from here; None when this node is not in it."""
+        return self._run(lambda node, _: node.status(stream, rendition)) if self._driver is not None else None
 
     def uplink_status(self) -> UplinkStatus | None:
         """The line towards the peers; None before the start and after the stop."""
@@ -107,18 +106,26 @@ class Membership:
         status = self.uplink_status()
         return self._keeper.report(status) if status is not None else None
 
-    def broadcast(self, owner: Identity, *, title: str, epoch: int, rendition: RenditionInfo) -> None:
+    def broadcast(self, owner: Identity, *, title: str, epoch: int, renditions: tuple[RenditionInfo, ...]) -> None:
         """Put a stream on air, or a new epoch of it."""
-        self._run(lambda node, now: node.broadcast(owner, title=title, epoch=epoch, renditions=(rendition,), now=now))
+        self._run(lambda node, now: node.broadcast(owner, title=title, epoch=epoch, renditions=renditions, now=now))
 
     def publish(
-        self, stream: StreamId, payload: bytes, *, number: int, key: bool, capture_us: int, duration_us: int
+        self,
+        stream: StreamId,
+        rendition: int,
+        payload: bytes,
+        *,
+        number: int,
+        key: bool,
+        capture_us: int,
+        duration_us: int,
     ) -> None:
         """Give one piece of a stream that is on air from here to the swarm."""
         self._run(
             lambda node, now: node.publish(
                 stream,
-                RENDITION,
+                rendition,
                 payload,
                 number=number,
                 key=key,

@@ -11,8 +11,8 @@ from typing import Protocol
 from gateway.channels import Channel, Channels
 from gateway.coding_choice import coding_for
 from gateway.ingest.slicer import SlicedPiece
-from gateway.media.description import MediaDescription
-from gateway.membership import RENDITION
+from gateway.media.description import Rendition
+from swarm.events import PieceReady
 from swarm.identity import Identity
 from swarm.manifest import RenditionInfo
 from swarm.units import StreamId
@@ -21,10 +21,18 @@ from swarm.units import StreamId
 class Transmitter(Protocol):
     """What a broadcast needs of the swarm."""
 
-    def broadcast(self, owner: Identity, *, title: str, epoch: int, rendition: RenditionInfo) -> None: ...
+    def broadcast(self, owner: Identity, *, title: str, epoch: int, renditions: tuple[RenditionInfo, ...]) -> None: ...
 
     def publish(
-        self, stream: StreamId, payload: bytes, *, number: int, key: bool, capture_us: int, duration_us: int
+        self,
+        stream: StreamId,
+        rendition: int,
+        payload: bytes,
+        *,
+        number: int,
+        key: bool,
+        capture_us: int,
+        duration_us: int,
     ) -> None: ...
 
     def leave(self, stream: StreamId) -> None: ...
@@ -33,7 +41,8 @@ class Transmitter(Protocol):
 class OnAir:
     """One stream that is broadcast from here: the sink of its broadcast, through all its epochs.
 
-    ``bitrate_bps`` is asked once an epoch; the coding follows from it and stays, because stripes depend on it.
+    What a single rendition takes is asked of ``bitrate_bps`` once an epoch; a ladder names its own rates. The coding
+    follows from them and stays, because stripes depend on it.
     """
 
     def __init__(self, swarm: Transmitter, channel: Channel, owner: Identity, bitrate_bps: Callable[[], float]) -> None:
@@ -44,39 +53,47 @@ class OnAir:
         self._owner = owner
         self._bitrate_bps = bitrate_bps
         self._epoch = -1
-        self._announced_bps = 0
-        self._coding = (0, 0)
+        self._rates_bps: list[int] = []
 
-    def description(self, epoch: int, description: MediaDescription) -> None:
-        """A new epoch, or a new description of this one. Raises MediaError when it does not fit into a manifest."""
+    def description(self, epoch: int, renditions: tuple[Rendition, ...]) -> None:
+        """A new epoch, or new descriptions of this one. Raises MediaError when they do not fit into a manifest."""
         if epoch != self._epoch:
             self._epoch = epoch
-            self._announced_bps = round(self._bitrate_bps())
-            self._coding = coding_for(self._announced_bps, description.part_target_s)
-        k, n = self._coding
-        rendition = RenditionInfo(
-            number=RENDITION,
-            name="main",
-            bitrate_bps=self._announced_bps,
-            piece_us=round(description.part_target_s * 1e6),
-            k=k,
-            n=n,
-            media=description.to_bytes(),
+            self._rates_bps = [rendition.bitrate_bps for rendition in renditions]
+            if len(renditions) == 1:
+                self._rates_bps = [round(self._bitrate_bps())]
+        infos = tuple(
+            _info(number, rendition, bitrate_bps)
+            for number, (rendition, bitrate_bps) in enumerate(zip(renditions, self._rates_bps, strict=True))
         )
-        self._swarm.broadcast(self._owner, title=self.channel.title, epoch=epoch, rendition=rendition)
-        self.channel.set_description(epoch, description)
+        self._swarm.broadcast(self._owner, title=self.channel.title, epoch=epoch, renditions=infos)
+        self.channel.describe(epoch, infos)
 
     def piece(self, piece: SlicedPiece) -> None:
         """The next piece; the swarm first, because others wait for it longer."""
-        self._swarm.publish(
-            self.channel.stream,
-            piece.payload,
-            number=piece.number,
-            key=piece.key,
-            capture_us=piece.capture_us,
-            duration_us=piece.duration_us,
-        )
-        self.channel.add_piece(piece.number, piece.epoch, piece.capture_us, piece.duration_us, piece.payload)
+        for rendition, payload in enumerate(piece.payloads):
+            self._swarm.publish(
+                self.channel.stream,
+                rendition,
+                payload,
+                number=piece.number,
+                key=piece.key,
+                capture_us=piece.capture_us,
+                duration_us=piece.duration_us,
+            )
+        for rendition, payload in enumerate(piece.payloads):
+            self.channel.add_piece(
+                PieceReady(
+                    stream=self.channel.stream,
+                    rendition=rendition,
+                    epoch=piece.epoch,
+                    number=piece.number,
+                    key=piece.key,
+                    capture_us=piece.capture_us,
+                    duration_us=piece.duration_us,
+                    payload=payload,
+                )
+            )
         self.started.set()
 
     def ended(self) -> None:
@@ -84,6 +101,21 @@ class OnAir:
         self._epoch = -1
         self._swarm.leave(self.channel.stream)
         self.channel.end()
+
+
+def _info(number: int, rendition: Rendition, bitrate_bps: int) -> RenditionInfo:
+    """What the manifest says of a rendition."""
+    part_s = rendition.media.part_target_s
+    k, n = coding_for(bitrate_bps, part_s)
+    return RenditionInfo(
+        number=number,
+        name=rendition.name,
+        bitrate_bps=bitrate_bps,
+        piece_us=round(part_s * 1e6),
+        k=k,
+        n=n,
+        media=rendition.media.to_bytes(),
+    )
 
 
 class Studio:

@@ -20,6 +20,7 @@ from pydantic_settings import (
 )
 
 from gateway.errors import SettingsError
+from gateway.ladder import read_ladder
 from swarm.settings import NodeSettings
 from swarm.units import Address
 
@@ -90,8 +91,9 @@ class Settings(BaseSettings):
     video_bitrate_bps: Annotated[int, Field(ge=50_000, le=100_000_000)] = 2_500_000
     audio_bitrate_bps: Annotated[int, Field(ge=16_000, le=1_000_000)] = 128_000
     encoder_preset: EncoderPreset = "veryfast"
+    ladder: Words = ()
 
-    @field_validator("allowed_hosts", "trusted_proxies", "links", "advertise", mode="before")
+    @field_validator("allowed_hosts", "trusted_proxies", "links", "advertise", "ladder", mode="before")
     @classmethod
     def _split_words(cls, value: object) -> object:
         return tuple(word.strip() for word in value.split(",") if word.strip()) if isinstance(value, str) else value
@@ -113,6 +115,12 @@ class Settings(BaseSettings):
     def _check_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for text in value:
             ip_network(text)
+        return value
+
+    @field_validator("ladder")
+    @classmethod
+    def _check_ladder(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        read_ladder(value)
         return value
 
     @property

@@ -141,10 +141,11 @@ class Node:
         self._greet_named()
         self._tick(now)
 
-    def leave(self, stream: StreamId, now: float) -> None:
-        """Leave every rendition of a stream, with a good-bye."""
-        for tag in [tag for tag, member in self._members.items() if member.circle.stream == stream]:
-            self._members.pop(tag).leave(now)
+    def leave(self, stream: StreamId, now: float, rendition: int | None = None) -> None:
+        """Leave one rendition of a stream, or all of them, with a good-bye."""
+        for tag, member in list(self._members.items()):
+            if member.circle.stream == stream and rendition in (None, member.circle.rendition):
+                self._members.pop(tag).leave(now)
         if not self._members:
             for link in list(self._links):
                 self._drop(link, "nothing in common any more", now)

@@ -60,7 +60,7 @@ LAYERS = (
     layer("gateway media", "media"),
     layer(
         "gateway basics",
-        ". errors settings problems logs shutdown coding_choice uplink_books uplink_keeper upload_budget",
+        ". errors settings ladder problems logs shutdown coding_choice uplink_books uplink_keeper upload_budget",
         "swarm values",
     ),
     layer("gateway live", "live", "gateway media"),
@@ -70,7 +70,7 @@ LAYERS = (
     # Where the swarm and the players meet: the only place that starts a driver.
     layer(
         "gateway meeting",
-        "membership channels on_air",
+        "membership renditions channels on_air",
         f"gateway basics, gateway media, gateway live, gateway past, gateway ingest, {SWARM_VALUES}, swarm machine, "
         "swarm drivers",
     ),

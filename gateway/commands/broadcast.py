@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import time
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rich.console import Console
@@ -15,7 +15,7 @@ from gateway.errors import CannotStart
 from gateway.ingest.broadcast import Broadcast
 from gateway.ingest.ffmpeg import Ffmpeg, find_ffmpeg
 from gateway.ingest.numbering import Numbering
-from gateway.ingest.sources import Source, parse_source
+from gateway.ingest.sources import Encoding, Source, TestSource, parse_source
 from gateway.key_files import KeyFile, KeyInUse, open_key, passing_key
 from gateway.on_air import OnAir
 from gateway.reports import Report, report_on
@@ -45,7 +45,7 @@ async def run_broadcast(
     settings: Settings, programme: Programme, *, as_json: bool, with_parent: bool, console: Console
 ) -> None:
     """Broadcast until the input is over or we are stopped. Raises CannotStart and MediaError."""
-    source = parse_source(programme.source, loop=programme.loop)
+    source = _sized(parse_source(programme.source, loop=programme.loop), encoding_of(settings))
     ffmpeg = await asyncio.to_thread(find_ffmpeg)
     with (
         closing(_stream_key(settings.data_dir, programme)) as key,
@@ -97,6 +97,14 @@ class _Station:
     def _report(self, url: str) -> Report:
         channel = self._on_air.channel
         return report_on(channel.status(), state=channel.state, link=channel.share_link, title=channel.title, url=url)
+
+
+def _sized(source: Source, encoding: Encoding) -> Source:
+    """The test picture in the size of the highest rung."""
+    if not isinstance(source, TestSource) or not encoding.ladder:
+        return source
+    highest = encoding.ladder[-1]
+    return replace(source, width=highest.width, height=highest.height)
 
 
 def _stream_key(data_dir: Path, programme: Programme) -> KeyFile:

@@ -9,6 +9,7 @@ from rich.console import Console
 from gateway.channels import STALLED_S, State
 from gateway.key_files import peer_key
 from gateway.membership import quic_membership
+from gateway.renditions import FIRST
 from gateway.reports import Report, report_on
 from gateway.settings import Settings
 from gateway.shutdown import stop_event
@@ -62,9 +63,9 @@ async def run_relay(settings: Settings, link: Link, *, as_json: bool, with_paren
         membership = quic_membership(settings, key.identity)
         await membership.start()
         try:
-            membership.join(link, reception.hear)
+            membership.join(link, FIRST, reception.hear)
             await keep_reporting(
-                lambda: reception.report(membership.status(link.stream)), stop, as_json=as_json, console=console
+                lambda: reception.report(membership.status(link.stream, FIRST)), stop, as_json=as_json, console=console
             )
         finally:
             await membership.stop()

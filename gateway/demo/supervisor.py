@@ -39,6 +39,7 @@ class Plan:
 
     source: str
     viewers: int
+    ladder: tuple[str, ...] = ()
     host: str
     port: int
     url: str = ""
@@ -109,7 +110,8 @@ class Demo:
 
     def _broadcast_arguments(self) -> list[str]:
         source = ["--loop"] if self.plan.source != "test" else []
-        return ["broadcast", self.plan.source, "--title", TITLE, "--json", "--new-key", *source]
+        ladder = ["--ladder", ",".join(self.plan.ladder)] if self.plan.ladder else []
+        return ["broadcast", self.plan.source, "--title", TITLE, "--json", "--new-key", *source, *ladder]
 
     def _gateway_arguments(self) -> list[str]:
         return ["gateway", "--host", self.plan.host, "--port", str(self.plan.port), "--link", self.link]

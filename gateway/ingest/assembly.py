@@ -8,10 +8,11 @@ from gateway.ingest.commands import Job
 from gateway.ingest.numbering import Numbering
 from gateway.ingest.slicer import SlicedPiece, Slicer
 from gateway.ingest.sources import Encoding
-from gateway.media.description import SEGMENT_TARGET_S_MAX, MediaDescription
+from gateway.media.description import SEGMENT_TARGET_S_MAX, MediaDescription, Rendition
 from gateway.media.errors import MediaError
 from gateway.media.fragments import read_fragment
 from gateway.media.parts import InitSegment, Part, Prft
+from gateway.media.rungs import rung_inits
 from gateway.media.splitter import PartSplitter
 
 MEASURED_US = 10_000_000
@@ -23,8 +24,9 @@ SEGMENT_SLACK_S = 0.4
 PRFT_AGE_US_MAX = 2_000_000
 
 
-OnDescription = Callable[[int, MediaDescription], None]
-"""Takes the epoch and its description: before the epoch's first piece, and again when it had to be corrected."""
+OnDescription = Callable[[int, tuple[Rendition, ...]], None]
+"""Takes the epoch and its renditions, the lowest first: before the epoch's first piece, and again when it had to be
+corrected."""
 OnPiece = Callable[[SlicedPiece], None]
 
 
@@ -130,13 +132,20 @@ class Assembly:
 
     def _describe(self) -> None:
         assert self._init is not None
-        description = MediaDescription(
-            init=self._init.data,
-            part_target_s=self._job.part_s,
-            segment_target_s=self._segment_target_s,
-            clock=self._clock,
-        )
-        self._on_description(self._numbering.epoch, description)
+        renditions = [
+            Rendition(
+                name=output.name,
+                bitrate_bps=output.estimate_bps,
+                media=MediaDescription(
+                    init=init,
+                    part_target_s=self._job.part_s,
+                    segment_target_s=self._segment_target_s,
+                    clock=self._clock,
+                ),
+            )
+            for output, init in zip(self._job.outputs, rung_inits(self._init), strict=True)
+        ]
+        self._on_description(self._numbering.epoch, tuple(renditions))
 
     def _slice(self, part: Part, now_us: int) -> None:
         assert self._slicer is not None
@@ -152,9 +161,10 @@ class Assembly:
 
     def _give_out(self, pieces: list[SlicedPiece]) -> None:
         for piece in pieces:
-            self._meter.add(len(piece.payload), piece.duration_us)
+            size_bytes = sum(map(len, piece.payloads))
+            self._meter.add(size_bytes, piece.duration_us)
             self.pieces += 1
-            self.size_bytes += len(piece.payload)
+            self.size_bytes += size_bytes
             self._watch_segments(piece)
             self._on_piece(piece)
 

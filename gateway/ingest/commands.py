@@ -29,6 +29,8 @@ MOVFLAGS = "cmaf+frag_keyframe+delay_moov+frag_discont+separate_moof"
 HAIR_US = 1000
 TS_OFFSET_S = 1
 SOUND_RATE_HZ = 48_000
+MAIN = "main"
+"""The name of a stream's one rendition."""
 NETWORK_TIMEOUT_US = 10_000_000
 COPIED_GUESS_BPS = 4_000_000
 PICTURE_BITS_PER_PIXEL = 2.0
@@ -45,16 +47,29 @@ class Pad(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Output:
+    """One rendition of what ffmpeg writes. ``estimate_bps`` is what it takes before that has been measured."""
+
+    name: str
+    estimate_bps: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """One ffmpeg to run. ``estimate_bps`` is what its output takes before it has been measured.
+    """One ffmpeg to run; its pictures are the renditions in ``outputs``, the lowest first, its sound is that of all.
 
     ``part_s`` is the length of a part, ``copied`` says that the picture keeps its own key frames.
     """
 
     arguments: tuple[str, ...]
-    estimate_bps: int
+    outputs: tuple[Output, ...]
     part_s: float
     copied: bool
+
+    @property
+    def estimate_bps(self) -> int:
+        """All renditions together."""
+        return sum(output.estimate_bps for output in self.outputs)
 
 
 def picture_job(source: TestSource, encoding: Encoding, *, video: int, audio: int) -> Job:
@@ -66,10 +81,13 @@ def picture_job(source: TestSource, encoding: Encoding, *, video: int, audio: in
     sound = ffmpeg.input(f"pipe:{audio}", f="s16le", ar=SAMPLE_RATE, ac=1, guess_layout_max=1, **unprobed)
     fps = Fraction(source.fps)
     options = _encode_video(encoding, fps) | _encode_audio(encoding) | _rhythm(encoding, fps)
-    picture_bps = int(PICTURE_BITS_PER_PIXEL * source.width * source.height)
+    outputs = tuple(
+        replace(output, estimate_bps=min(output.estimate_bps, picture_bps + encoding.audio_bps))
+        for output, picture_bps in zip(_outputs(encoding), _picture_bps(source, encoding), strict=True)
+    )
     return Job(
-        arguments=_compile((sound["a:0"], picture["v:0"]), options),
-        estimate_bps=min(encoding.video_bps, picture_bps) + encoding.audio_bps,
+        arguments=_compile((sound["a:0"], *_pictures(picture, encoding)), options),
+        outputs=outputs,
         part_s=_part_s(encoding, fps),
         copied=False,
     )
@@ -99,7 +117,8 @@ def probe_arguments(source: Source) -> list[str]:
 
 
 def _job(opened: Pad, info: InputInfo, encoding: Encoding, name: str) -> Job:
-    copy_video = _copies(info.video.codec == "h264" and info.video.pixels in ("", *COPYABLE_PIXELS), encoding)
+    copyable = info.video.codec == "h264" and info.video.pixels in ("", *COPYABLE_PIXELS)
+    copy_video = not encoding.ladder and _copies(copyable, encoding)
     copy_audio = info.audio is not None and info.audio.codec == "aac" and encoding.coding != "encode"
     if encoding.coding == "copy" and not (copy_video and (copy_audio or info.audio is None)):
         sound = f" and {info.audio.codec}" if info.audio else ""
@@ -112,10 +131,11 @@ def _job(opened: Pad, info: InputInfo, encoding: Encoding, name: str) -> Job:
         options["r"] = str(fps)  # an uneven input becomes even, and with it the parts
     if info.audio is not None:
         options |= _copy_audio(info.audio) if copy_audio else _encode_audio(encoding)
-    pads = ((opened["a:0"],) if info.audio else ()) + (opened["v:0"],)
+    pads = ((opened["a:0"],) if info.audio else ()) + _pictures(opened, encoding)
+    copied = (Output(name=MAIN, estimate_bps=info.bitrate_bps or COPIED_GUESS_BPS),)
     return Job(
         arguments=_compile(pads, options | _rhythm(encoding, fps)),
-        estimate_bps=(info.bitrate_bps or COPIED_GUESS_BPS) if copy_video else encoding.bitrate_bps,
+        outputs=copied if copy_video else _outputs(encoding),
         part_s=_part_s(encoding, fps),
         copied=copy_video,
     )
@@ -155,22 +175,53 @@ def _locate(source: Source) -> tuple[str, Options]:
 
 
 def _encode_video(encoding: Encoding, fps: Fraction | None) -> Options:
-    """x264 without reordering and lookahead, one key frame a segment."""
+    """x264 without reordering and lookahead, one key frame a segment, at the same frames on all rungs."""
     options: Options = {
         "c:v": "libx264",
         "preset": encoding.preset,
         "tune": "zerolatency",
         "pix_fmt": "yuv420p",
-        "vf": "scale=trunc(iw/2)*2:trunc(ih/2)*2",
-        "b:v": encoding.video_bps,
-        "maxrate": encoding.video_bps,
-        "bufsize": encoding.video_bps // 2,
         "sc_threshold": 0,
     }
+    if not encoding.ladder:
+        options |= {"vf": "scale=trunc(iw/2)*2:trunc(ih/2)*2"} | _rate("", encoding.video_bps)
+    for number, rung in enumerate(encoding.ladder):
+        # A rung above the input's own size is not blown up.
+        options[f"filter:v:{number}"] = f"scale=-2:min({rung.height}\\,trunc(ih/2)*2)"
+        options |= _rate(f":{number}", rung.video_bps)
+    if encoding.ladder:
+        # Players that keep the first rung's decoder find the parameters of another one in its key frames.
+        options["bsf:v"] = "dump_extra=freq=keyframe"
     if fps is None:
         return options | {"force_key_frames": f"expr:gte(t,n_forced*{encoding.segment_s})", "g": 9999}
     gop = math.ceil(fps * Fraction(encoding.segment_s).limit_denominator(1000))
     return options | {"g": gop, "keyint_min": gop}
+
+
+def _rate(selector: str, video_bps: int) -> Options:
+    return {
+        f"b:v{selector}": video_bps,
+        f"maxrate:v{selector}": video_bps,
+        f"bufsize:v{selector}": video_bps // 2,
+    }
+
+
+def _pictures(opened: Pad, encoding: Encoding) -> tuple[Pad, ...]:
+    """The one picture, once for each rung."""
+    return (opened["v:0"],) * max(len(encoding.ladder), 1)
+
+
+def _outputs(encoding: Encoding) -> tuple[Output, ...]:
+    """The renditions of a picture that is encoded here."""
+    rungs = [Output(name=rung.name, estimate_bps=rung.video_bps + encoding.audio_bps) for rung in encoding.ladder]
+    return tuple(rungs) or (Output(name=MAIN, estimate_bps=encoding.bitrate_bps),)
+
+
+def _picture_bps(source: TestSource, encoding: Encoding) -> list[int]:
+    """What the test picture takes on each rung."""
+    heights = [rung.height for rung in encoding.ladder] or [source.height]
+    areas = [source.width * height * height // source.height for height in heights]
+    return [int(PICTURE_BITS_PER_PIXEL * area) for area in areas]
 
 
 def _encode_audio(encoding: Encoding) -> Options:

@@ -17,7 +17,7 @@ from gateway.ingest.numbering import Numbering
 from gateway.ingest.push import BroadcastSink, PushBody, PushReport, run_push
 from gateway.ingest.slicer import SlicedPiece
 from gateway.ingest.sources import Encoding
-from gateway.media.description import MediaDescription
+from gateway.media.description import Rendition
 
 logger = logging.getLogger(__name__)
 
@@ -61,10 +61,10 @@ class _LateSink:
         self._programme = programme
         self._on_air = on_air
 
-    def description(self, epoch: int, description: MediaDescription) -> None:
+    def description(self, epoch: int, renditions: tuple[Rendition, ...]) -> None:
         if self._programme.sink is None:
             self._programme.sink = self._on_air(self._entry)
-        self._programme.sink.description(epoch, description)
+        self._programme.sink.description(epoch, renditions)
 
     def piece(self, piece: SlicedPiece) -> None:
         assert self._programme.sink is not None

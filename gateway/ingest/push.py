@@ -17,7 +17,7 @@ from gateway.ingest.probe import InputInfo
 from gateway.ingest.slicer import SlicedPiece
 from gateway.ingest.sources import Encoding
 from gateway.ingest.transport_stream import read_contents
-from gateway.media.description import MediaDescription
+from gateway.media.description import Rendition
 
 HEAD_BYTES_MAX = 1 << 20
 """Within this a transport stream has named its tracks: it does so ten times a second."""
@@ -28,7 +28,7 @@ NAME = "The pushed stream"
 class BroadcastSink(Protocol):
     """What takes a stream on air. ``description`` comes before an epoch's first piece, and again when corrected."""
 
-    def description(self, epoch: int, description: MediaDescription) -> None: ...
+    def description(self, epoch: int, renditions: tuple[Rendition, ...]) -> None: ...
     def piece(self, piece: SlicedPiece) -> None: ...
     def ended(self) -> None: ...
 

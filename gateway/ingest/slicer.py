@@ -1,5 +1,8 @@
 """Groups parts into pieces: a part of picture, with the parts of sound that came since the part of picture before.
 
+With a ladder there is a picture for each rendition, all cut at the same frames: each cut makes a piece of every
+rendition, of the same number and the same time, each with its own picture and with the same sound.
+
 A segment begins at a key frame, but only once the segment before has lasted as long as it should: an input with many
 key frames does not get many tiny segments, and the segments' numbers never run ahead of the clock that they started
 from. A segment without a key frame goes on, up to `INDEX_MAX`.
@@ -12,6 +15,7 @@ from gateway.ingest.numbering import Numbering
 from gateway.media.errors import MediaError, NoVideo
 from gateway.media.parts import InitSegment, Part, TrackInfo
 from gateway.media.payload import PARTS_MAX, PieceSlice, pack
+from gateway.media.rungs import as_track, pictures
 
 HELD_MAX = 128
 """Parts of picture that wait at the start until the capture clock has settled."""
@@ -23,31 +27,34 @@ SHORT_BY_US = 5_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SlicedPiece:
-    """What the swarm spreads. ``key``: a segment and so a viewer can start here. Times are of the first frame."""
+    """What the swarm spreads, a payload for each rendition. ``key``: a segment and so a viewer can start here.
+
+    Times are of the first frame.
+    """
 
     number: int
     epoch: int
     key: bool
     capture_us: int
     duration_us: int
-    payload: bytes
+    payloads: tuple[bytes, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class _Cut:
-    """One piece to be: its parts, and where its picture begins and ends in media time."""
+    """One piece to be: its parts in each rendition, and where its picture begins and ends in media time."""
 
     key: bool
     media_us: int
     duration_us: int
-    parts: tuple[Part, ...]
+    renditions: tuple[tuple[Part, ...], ...]
 
 
 class Slicer:
     """Slices one epoch, from its init segment to its end. The wall clock is passed in, in microseconds."""
 
     def __init__(self, init: InitSegment, numbering: Numbering, *, segment_s: float) -> None:
-        """Raises NoVideo. The numbering has begun this epoch."""
+        """``init`` is that of all renditions together. Raises NoVideo. The numbering has begun this epoch."""
         if init.lead.kind != "video":
             raise NoVideo("There is no video in this input. Sound alone cannot be broadcast yet.")
         self._init = init
@@ -56,16 +63,23 @@ class Slicer:
         self._segment_us = round(segment_s * 1e6) - SHORT_BY_US
         self._clock = CaptureClock()
         self._sound: list[Part] = []
+        self._tracks = pictures(init)
+        self._pictures: dict[int, Part] = {}
         self._held: list[_Cut] = []
         self._segment_start_us: int | None = None
         self._numbering.begin_segment()
 
     def add(self, part: Part, arrival_us: int) -> list[SlicedPiece]:
         """The pieces that this part completes. Raises MediaError when sound comes without end and without picture."""
-        if part.track != self._lead.track:
+        if part.track not in self._tracks:
             self._add_sound(part)
             return []
-        cut = self._cut(part)
+        if part.track in self._pictures:
+            raise MediaError("The pictures of the ladder have come out of step.")
+        self._pictures[part.track] = part
+        if len(self._pictures) < len(self._tracks):
+            return []
+        cut = self._cut()
         if cut is None:
             return []
         self._clock.observe(arrival_us, cut.media_us + cut.duration_us)
@@ -95,31 +109,35 @@ class Slicer:
             self._sound.pop(0)  # sound from before the first picture
         self._sound.append(part)
 
-    def _cut(self, part: Part) -> _Cut | None:
-        """The piece that ends with this part of picture; None before the first key frame."""
-        media_us = _us(part.decode_time, self._lead)
-        if self._segment_start_us is None and not part.key:
-            self._sound.clear()
+    def _cut(self) -> _Cut | None:
+        """The piece whose picture has come in all renditions; None before the first key frame."""
+        of_rendition = [self._pictures[track] for track in self._tracks]
+        sound = tuple(self._sound)
+        self._pictures.clear()
+        self._sound.clear()
+        first = of_rendition[0]
+        media_us = _us(first.decode_time, self._lead)
+        key = all(part.key for part in of_rendition)
+        if self._segment_start_us is None and not key:
             return None
-        start = self._starts_segment(part, media_us)
+        start = self._starts_segment(key, media_us)
         if start:
             self._segment_start_us = media_us
-        parts = (part, *self._sound)
-        self._sound.clear()
-        return _Cut(key=start, media_us=media_us, duration_us=_us(part.duration, self._lead), parts=parts)
+        renditions = tuple((as_track(part, self._lead.track), *sound) for part in of_rendition)
+        return _Cut(key=start, media_us=media_us, duration_us=_us(first.duration, self._lead), renditions=renditions)
 
-    def _starts_segment(self, part: Part, media_us: int) -> bool:
-        if not part.key or self._segment_start_us is None:
-            return part.key
+    def _starts_segment(self, key: bool, media_us: int) -> bool:
+        if not key or self._segment_start_us is None:
+            return key
         return media_us < self._segment_start_us or media_us - self._segment_start_us >= self._segment_us
 
     def _last_sound(self) -> _Cut:
         first = self._sound[0]
         track = self._init.track(first.track) or self._lead
         duration_us = sum(_us(part.duration, track) for part in self._sound if part.track == first.track)
-        parts = tuple(self._sound)
+        renditions = (tuple(self._sound),) * len(self._tracks)
         self._sound.clear()
-        return _Cut(key=False, media_us=_us(first.decode_time, track), duration_us=duration_us, parts=parts)
+        return _Cut(key=False, media_us=_us(first.decode_time, track), duration_us=duration_us, renditions=renditions)
 
     def _release(self) -> list[SlicedPiece]:
         pieces = [self._number(cut) for cut in self._held]
@@ -134,19 +152,22 @@ class Slicer:
             raise MediaError(
                 "No key frame for minutes: send one every 1 to 2 seconds (ffmpeg: -g, OBS: keyframe interval)."
             )
-        content = PieceSlice(
-            segment=numbering.segment,
-            index=numbering.index,
-            discontinuity=numbering.discontinuity,
-            parts=cut.parts,
-        )
+        contents = [
+            PieceSlice(
+                segment=numbering.segment,
+                index=numbering.index,
+                discontinuity=numbering.discontinuity,
+                parts=parts,
+            )
+            for parts in cut.renditions
+        ]
         return SlicedPiece(
             number=numbering.take(),
             epoch=numbering.epoch,
             key=cut.key,
             capture_us=self._clock.capture_us(cut.media_us),
             duration_us=cut.duration_us,
-            payload=pack(content),
+            payloads=tuple(pack(content) for content in contents),
         )
 
 

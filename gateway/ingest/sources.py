@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 from gateway.ingest.errors import InputUnreadable
+from gateway.ladder import Rung
 
 Coding = Literal["auto", "copy", "encode"]
 """``auto`` copies what every player can decode (H.264, AAC) and encodes the rest."""
@@ -45,7 +46,10 @@ Source = TestSource | FileSource | UrlSource | DeviceSource
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Encoding:
-    """The rhythm of the stream, and the bitrates where it is encoded here."""
+    """The rhythm of the stream, and the bitrates where it is encoded here.
+
+    With a ladder, the lowest rung first, the picture is encoded once for each rung.
+    """
 
     part_s: float = 0.2
     segment_s: float = 1.0
@@ -53,6 +57,7 @@ class Encoding:
     audio_bps: int = 128_000
     preset: str = "veryfast"
     coding: Coding = "auto"
+    ladder: tuple[Rung, ...] = ()
 
     @property
     def bitrate_bps(self) -> int:

@@ -19,8 +19,16 @@ LONG_GAP = 24
 LONG_GAP_PATIENCE_S = 1.0
 """So many missing pieces are an outage rather than a loss: the swarm does not even look for them."""
 
+EPOCH_BITS = 32
+"""What the swarm's manifest has room for."""
+
 Key = tuple[int, int]
 """Epoch and number: a broadcaster that starts anew may count from anywhere."""
+
+
+def edition(epoch: int, rendition: int) -> int:
+    """The number of an epoch of a rendition; that of the first rendition is the epoch's own."""
+    return rendition << EPOCH_BITS | epoch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +40,17 @@ class Piece:
     capture_us: int
     duration_us: int
     content: PieceSlice
+    rendition: int = 0
+
+    @property
+    def edition(self) -> int:
+        """Which init segment it needs: a number of its own for each epoch of each rendition."""
+        return edition(self.epoch, self.rendition)
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """Epoch and segment."""
+        return self.epoch, self.content.segment
 
     @property
     def key(self) -> Key:
@@ -69,6 +88,10 @@ class PieceOrder:
         self._lost.add(number)
         if len(self._lost) > HELD_MAX:
             self._lost.remove(min(self._lost))
+
+    def forget_from(self, place: tuple[int, int]) -> None:
+        """Drop what is held from this epoch and segment on: it will come in another rendition."""
+        self._held = {key: piece for key, piece in self._held.items() if piece.place < place}
 
     def take(self, epochs: Collection[int], now: float) -> list[Arrival]:
         """What can be given out now, in order; only pieces of ``epochs``. ``now`` in seconds, of any clock."""

@@ -25,7 +25,10 @@ LEAST_S = 0.001
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EpochMedia:
-    """What holds for all pieces of an epoch. ``slots_usual`` is how many pieces make a segment."""
+    """What holds for all pieces of an epoch of a rendition, whose edition ``epoch`` is.
+
+    ``slots_usual`` is how many pieces make a segment.
+    """
 
     epoch: int
     init: InitSegment
@@ -131,7 +134,9 @@ class Timeline:
         content = piece.content
         jump = content.segment + self._shift - last.msn
         return (
-            piece.epoch != last.epoch or content.discontinuity != self._discontinuity or jump > OUTAGE_SEGMENTS_MAX + 1
+            piece.edition != last.epoch
+            or content.discontinuity != self._discontinuity
+            or jump > OUTAGE_SEGMENTS_MAX + 1
         )
 
     def _cut(self, piece: Piece, slot: Slot, media: EpochMedia) -> bool:

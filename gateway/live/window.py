@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from gateway.live.order import Piece, PieceOrder
+from gateway.live.order import EPOCH_BITS, Piece, PieceOrder, edition
 from gateway.live.periods import Periods
 from gateway.live.presentation import present
 from gateway.live.segments import Segment, make_slot
@@ -77,38 +77,45 @@ class LiveWindow:
         self._compressed: dict[bytes, bytes] = {}
         self._ended = False
         self._closed = False
+        self.last_taken: Piece | None = None
+        """The last piece that was put into its place."""
 
     # The swarm's side
 
-    def set_description(self, epoch: int, description: MediaDescription) -> None:
-        """What pieces of this epoch are made of. Raises MediaError.
+    def set_description(self, epoch: int, description: MediaDescription, rendition: int = 0) -> None:
+        """What pieces of this epoch of a rendition are made of. Raises MediaError.
 
         The first one given for an epoch counts, but for a longer segment: a copied film shows only later how far its
         key frames are apart.
         """
-        if epoch in self._descriptions:
-            self._lengthen(epoch, description.segment_target_s)
+        number = edition(epoch, rendition)
+        if number in self._descriptions:
+            self._lengthen(number, description.segment_target_s)
             return
-        self._descriptions[epoch] = (description, read_init(description.init))
+        self._descriptions[number] = (description, read_init(description.init))
         self._ended = False
-        if len(self._descriptions) > EPOCHS_MAX:
-            oldest = min(self._descriptions)
-            del self._descriptions[oldest]
-            self._epochs.pop(oldest, None)
+        epochs = self._described()
+        if len(epochs) > EPOCHS_MAX:
+            oldest = [number for number in self._descriptions if _epoch(number) == min(epochs)]
+            for number in oldest:
+                del self._descriptions[number]
+                self._epochs.pop(number, None)
         self._release()
 
     def add_piece(self, number: int, epoch: int, capture_us: int, duration_us: int, content: PieceSlice) -> None:
         """Take in a piece, in whatever order it comes. Raises MediaError when it is damaged, and keeps nothing."""
-        if self._ended:
-            return
-        if not 0 <= capture_us <= CAPTURE_US_MAX or content.index >= SLOTS_MAX:
-            raise MediaError("A piece from an impossible time or place.")
-        for part in content.parts:
-            if read_fragment(part.data).track != part.track:
-                raise MediaError("A piece whose table names another track than its part.")
         piece = Piece(number=number, epoch=epoch, capture_us=capture_us, duration_us=duration_us, content=content)
-        if self._order.add(piece):
+        check(piece)
+        self.add(piece)
+
+    def add(self, piece: Piece) -> None:
+        """Take in a piece that has been checked."""
+        if not self._ended and self._order.add(piece):
             self._release()
+
+    def forget_from(self, place: tuple[int, int]) -> None:
+        """From this epoch and segment on pieces of another rendition come: drop what is held back of this one."""
+        self._order.forget_from(place)
 
     def lose_piece(self, number: int) -> None:
         """This piece will never come: those behind it need not wait."""
@@ -301,9 +308,11 @@ class LiveWindow:
     def _release(self) -> None:
         """Let in what is in order now."""
         changed = False
-        for arrival in self._order.take(self._descriptions, self._clock()):
+        for arrival in self._order.take(self._described(), self._clock()):
             media = self._media(arrival.piece)
-            changed = self._timeline.append(arrival, media) or changed
+            if media is not None and self._timeline.append(arrival, media):
+                self.last_taken = arrival.piece
+                changed = True
         if changed:
             self._hand_over()
             self._periods.follow(self._timeline.kept())
@@ -332,19 +341,24 @@ class LiveWindow:
         self._epochs[epoch] = replace(media, rhythm=self._rhythm, slots_usual=_slots_usual(description))
         self._forget()
 
-    def _media(self, piece: Piece) -> EpochMedia:
-        known = self._epochs.get(piece.epoch)
-        if known is not None:
+    def _described(self) -> set[int]:
+        """The epochs whose pieces can be taken in."""
+        return {_epoch(number) for number in self._descriptions}
+
+    def _media(self, piece: Piece) -> EpochMedia | None:
+        """None for a rendition whose description could not be used."""
+        known = self._epochs.get(piece.edition)
+        if known is not None or piece.edition not in self._descriptions:
             return known
-        description, init = self._descriptions[piece.epoch]
+        description, init = self._descriptions[piece.edition]
         self._rhythm = _plan(description, init, piece, self._rhythm)
         media = EpochMedia(
-            epoch=piece.epoch,
+            epoch=piece.edition,
             init=init,
             rhythm=self._rhythm,
             slots_usual=_slots_usual(description),
         )
-        self._epochs[piece.epoch] = media
+        self._epochs[piece.edition] = media
         return media
 
     def _whole(self) -> list[Segment]:
@@ -388,6 +402,20 @@ class LiveWindow:
         if known is None:
             known = self._rendered[name] = render().encode()
         return known
+
+
+def check(piece: Piece) -> None:
+    """Raises MediaError for what no player could be given."""
+    if not 0 <= piece.capture_us <= CAPTURE_US_MAX or piece.content.index >= SLOTS_MAX:
+        raise MediaError("A piece from an impossible time or place.")
+    for part in piece.content.parts:
+        if read_fragment(part.data).track != part.track:
+            raise MediaError("A piece whose table names another track than its part.")
+
+
+def _epoch(number: int) -> int:
+    """The epoch of an edition."""
+    return number & (1 << EPOCH_BITS) - 1
 
 
 def _place(msn: int, part: int | None) -> tuple[int, int]:

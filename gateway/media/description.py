@@ -67,6 +67,15 @@ class MediaDescription:
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rendition:
+    """One quality of a stream as its broadcaster puts it on air; ``bitrate_bps`` as far as it is known beforehand."""
+
+    name: str
+    bitrate_bps: int
+    media: MediaDescription
+
+
 def _decode(text: object) -> bytes:
     if not isinstance(text, str):
         raise MediaError("A media description without an init segment.")

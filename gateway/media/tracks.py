@@ -42,7 +42,7 @@ def track_init(init: bytes, track: int) -> bytes:
         if box.kind != b"moov":
             top.append(box.whole())
             continue
-        kept = [child for child in box.children() if child.kind != b"trak" or _track_id(child) == track]
+        kept = [child for child in box.children() if child.kind != b"trak" or track_id(child) == track]
         found = found or any(child.kind == b"trak" for child in kept)
         content = [_only_trex(child, track) if child.kind == b"mvex" else child.whole() for child in kept]
         top.append(memoryview(make_box(b"moov", *content)))
@@ -54,7 +54,7 @@ def track_init(init: bytes, track: int) -> bytes:
 def sample_entries(init: bytes) -> dict[int, Box]:
     """The sample entry of each track_ID, which says how its samples are coded. Raises MediaError."""
     traks = [box for box in _moov(init).children() if box.kind == b"trak"]
-    return {_track_id(trak): _entry(trak) for trak in traks if trak.child(b"mdia", b"hdlr").octets(8, 4) in KINDS}
+    return {track_id(trak): _entry(trak) for trak in traks if trak.child(b"mdia", b"hdlr").octets(8, 4) in KINDS}
 
 
 def _entry(trak: Box) -> Box:
@@ -88,9 +88,16 @@ def _read_defaults(moov: Box) -> dict[int, Defaults]:
     }
 
 
-def _track_id(trak: Box) -> int:
+def track_id(trak: Box) -> int:
+    """A track's number. Raises MediaError."""
     tkhd = trak.child(b"tkhd")
-    return tkhd.u32(20 if tkhd.u8(0) == 1 else 12)
+    return tkhd.u32(track_id_at(trak) - tkhd.body)
+
+
+def track_id_at(trak: Box) -> int:
+    """Where the track's number stands, counted as the box is (section 8.3.2). Raises MediaError."""
+    tkhd = trak.child(b"tkhd")
+    return tkhd.body + (20 if tkhd.u8(0) == 1 else 12)
 
 
 def _read_track(trak: Box, all_defaults: dict[int, Defaults]) -> TrackInfo | None:
@@ -101,7 +108,7 @@ def _read_track(trak: Box, all_defaults: dict[int, Defaults]) -> TrackInfo | Non
         return None
     timescale, language = _read_mdhd(mdia.child(b"mdhd"))
     coding = read_coding(_entry(trak))
-    number = _track_id(trak)
+    number = track_id(trak)
     defaults = all_defaults.get(number, NO_DEFAULTS)
     return TrackInfo(
         track=number,

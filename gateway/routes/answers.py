@@ -41,7 +41,20 @@ class NumberConvertor(Convertor[int]):
         return str(value)
 
 
+class ViewConvertor(Convertor[str]):
+    """A stream's name, and behind it the one rendition that is wanted, if any: ``<stream>/720p``."""
+
+    regex = "[^/]+(?:/[0-9]{2,4}p)?"
+
+    def convert(self, value: str) -> str:
+        return value
+
+    def to_string(self, value: str) -> str:
+        return value
+
+
 register_url_convertor("number", NumberConvertor())
+register_url_convertor("view", ViewConvertor())
 
 
 def add_route(router: APIRouter, path: str, handler: Handler, summary: str) -> None:

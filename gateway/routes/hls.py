@@ -32,8 +32,11 @@ SKIPS = {None: False, "YES": True, "v2": True}
 
 
 def hls_router(watch: Watch) -> APIRouter:
-    """Routes under /live/{stream}; ``watch`` gives a stream's window, and raises Problem when it cannot."""
-    router = APIRouter(prefix="/live/{stream}", tags=["hls"])
+    """Routes under /live/{stream} and /live/{stream}/{rendition}; ``watch`` gives a stream's window.
+
+    It raises Problem when it cannot.
+    """
+    router = APIRouter(prefix="/live/{stream:view}", tags=["hls"])
     _add_playlists(router, watch)
     _add_media(router, watch)
     return router

@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 
 from gateway.live import LiveWindow
-from gateway.media.description import MediaDescription
+from gateway.media.description import MediaDescription, Rendition
 from gateway.media.parts import InitSegment, Part
 from gateway.media.payload import PieceSlice
 from gateway.media.splitter import PartSplitter
@@ -51,6 +51,11 @@ class Stream:
     @property
     def description(self) -> MediaDescription:
         return MediaDescription(init=self.init.data, part_target_s=PART_S, segment_target_s=1.0)
+
+    @property
+    def renditions(self) -> tuple[Rendition, ...]:
+        """The one that it is on air in."""
+        return (Rendition(name="main", bitrate_bps=500_000, media=self.description),)
 
     def of_track(self, track: int) -> list[Part]:
         return [part for part in self.parts if part.track == track]

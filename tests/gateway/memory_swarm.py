@@ -28,7 +28,7 @@ class MemorySwarm:
         )
         self.net = net
         self.host: Host = net.add(name, identity, node, Line())
-        self.joined: list[StreamId] = []
+        self.joined: list[tuple[StreamId, int]] = []
         """Every call of ``join``, in order."""
         self._heard = 0
         self._listeners: dict[StreamId, Hear] = {}
@@ -37,31 +37,47 @@ class MemorySwarm:
     def addresses(self) -> tuple[Address, ...]:
         return (self.host.address,)
 
-    def join(self, link: Link, hear: Hear) -> None:
-        self.joined.append(link.stream)
+    def join(self, link: Link, rendition: int, hear: Hear) -> None:
+        self.joined.append((link.stream, rendition))
         self._listeners[link.stream] = hear
-        self.net.call(self.host, lambda node, now: node.join(link.stream, 0, link.peers, now))
+        self.net.call(self.host, lambda node, now: node.join(link.stream, rendition, link.peers, now))
 
-    def leave(self, stream: StreamId) -> None:
-        self._listeners.pop(stream, None)
-        self.net.call(self.host, lambda node, now: node.leave(stream, now))
+    def leave(self, stream: StreamId, rendition: int | None = None) -> None:
+        if rendition is None:
+            self._listeners.pop(stream, None)
+        self.net.call(self.host, lambda node, now: node.leave(stream, now, rendition))
 
-    def status(self, stream: StreamId) -> StreamStatus | None:
-        return self.host.node.status(stream, 0)
+    def status(self, stream: StreamId, rendition: int) -> StreamStatus | None:
+        return self.host.node.status(stream, rendition)
 
-    def broadcast(self, owner: Identity, *, title: str, epoch: int, rendition: RenditionInfo) -> None:
+    def broadcast(self, owner: Identity, *, title: str, epoch: int, renditions: tuple[RenditionInfo, ...]) -> None:
         self.net.call(
             self.host,
-            lambda node, now: node.broadcast(owner, title=title, epoch=epoch, renditions=(rendition,), now=now),
+            lambda node, now: node.broadcast(owner, title=title, epoch=epoch, renditions=renditions, now=now),
         )
 
     def publish(
-        self, stream: StreamId, payload: bytes, *, number: int, key: bool, capture_us: int, duration_us: int
+        self,
+        stream: StreamId,
+        rendition: int,
+        payload: bytes,
+        *,
+        number: int,
+        key: bool,
+        capture_us: int,
+        duration_us: int,
     ) -> None:
         self.net.call(
             self.host,
             lambda node, now: node.publish(
-                stream, 0, payload, number=number, key=key, capture_us=capture_us, duration_us=duration_us, now=now
+                stream,
+                rendition,
+                payload,
+                number=number,
+                key=key,
+                capture_us=capture_us,
+                duration_us=duration_us,
+                now=now,
             ),
         )
 

@@ -121,12 +121,12 @@ def test_a_streams_detail_names_its_peers_and_what_they_gave() -> None:
     api = Api()
     viewer = MemorySwarm(api.net, "viewer")
     on_air = Studio(api.swarm, api.channels).open(OWNER, "Own", lambda: 500_000)
-    on_air.description(7, stream().description)
-    viewer.join(Link(STREAM, "", api.swarm.addresses), lambda _: None)
+    on_air.description(7, stream().renditions)
+    viewer.join(Link(STREAM, "", api.swarm.addresses), 0, lambda _: None)
     api.net.run_until(2)
     payload = bytes(12_000)
     for number in range(1, 11):
-        api.swarm.publish(STREAM, payload, number=number, key=True, capture_us=0, duration_us=200_000)
+        api.swarm.publish(STREAM, 0, payload, number=number, key=True, capture_us=0, duration_us=200_000)
         api.net.run_until(api.net.now + 0.2)
     detail = api.ask("GET", f"/api/v1/streams/{NAME}").json()
     (peer,) = detail["peers_detail"]

@@ -52,7 +52,7 @@ def with_gateway(chosen: Settings, work: Work[T]) -> T:
 
 def put_on_air(gateway: Gateway, pieces: int) -> None:
     on_air = gateway.studio.open(OWNER, "News", lambda: 500_000)
-    on_air.description(7, stream().description)
+    on_air.description(7, stream().renditions)
     start_us = int(time.time() * 1e6) - pieces * PIECE_US
     for number, content in enumerate(slices(stream())[:pieces], 1):
         on_air.piece(
@@ -62,7 +62,7 @@ def put_on_air(gateway: Gateway, pieces: int) -> None:
                 key=content.index == 0,
                 capture_us=start_us + number * PIECE_US,
                 duration_us=PIECE_US,
-                payload=pack(content),
+                payloads=(pack(content),),
             )
         )
 

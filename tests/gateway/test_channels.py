@@ -46,7 +46,7 @@ class World:
         return Channels(swarm, window_s=24, idle_leave_s=IDLE_S, clock=lambda: self.net.now, shelves=shelves)
 
     def describe(self, epoch: int = EPOCH) -> None:
-        self.on_air.description(epoch, stream().description)
+        self.on_air.description(epoch, stream().renditions)
 
     def play(self, pieces: int, payload: bytes | None = None) -> None:
         """Broadcast so many pieces at their own speed, and let them arrive."""
@@ -60,7 +60,7 @@ class World:
                     key=content.index == 0,
                     capture_us=CAPTURE_US + number * PIECE_US,
                     duration_us=PIECE_US,
-                    payload=pack(content) if payload is None else payload,
+                    payloads=(pack(content) if payload is None else payload,),
                 )
             )
             self.published += 1
@@ -97,7 +97,7 @@ def test_players_share_one_membership() -> None:
     channel = world.watch()
     windows = {id(asyncio.run(world.at_viewer.watch(NAME))) for _ in range(5)}
     assert windows == {id(channel.window)}
-    assert world.viewer.joined == [STREAM]
+    assert world.viewer.joined == [(STREAM, 0)]
 
 
 def test_an_idle_stream_is_left_and_joined_again_with_a_fresh_window() -> None:
@@ -111,9 +111,9 @@ def test_an_idle_stream_is_left_and_joined_again_with_a_fresh_window() -> None:
     world.viewer.run_for(1)
     assert channel.leave_if_idle(IDLE_S)
     assert state_of(channel) is State.IDLE
-    assert world.viewer.status(STREAM) is None
+    assert world.viewer.status(STREAM, 0) is None
     assert asyncio.run(channel.watch()) is not old
-    assert world.viewer.joined == [STREAM, STREAM]
+    assert world.viewer.joined == [(STREAM, 0), (STREAM, 0)]
     world.play(6)
     assert state_of(channel) is State.LIVE
 
@@ -218,7 +218,7 @@ def test_an_ended_stream_ends_its_playlist_and_may_begin_anew() -> None:
     channel.hear(ManifestReady(stream=STREAM, manifest=manifest))
     assert state_of(channel) is State.ENDED
     assert b"#EXT-X-ENDLIST" in channel.window.playlist(None)
-    channel.set_description(EPOCH + 1, stream().description)
+    channel.describe(EPOCH + 1, channel.renditions)
     assert state_of(channel) is State.LIVE
 
 
@@ -228,9 +228,9 @@ def test_a_broadcast_that_has_ended_is_off_the_swarm_and_comes_back_with_a_new_e
     world.play(3)
     world.on_air.ended()
     assert world.at_source.get(NAME).state is State.ENDED
-    assert world.source.status(STREAM) is None
+    assert world.source.status(STREAM, 0) is None
     world.describe(EPOCH + 1)
-    assert world.source.status(STREAM) is not None
+    assert world.source.status(STREAM, 0) is not None
     assert world.at_source.get(NAME).state is not State.ENDED
 
 
@@ -257,7 +257,7 @@ def test_streams_are_removed_unless_they_are_broadcast_from_here() -> None:
     world.describe()
     world.watch()
     world.at_viewer.remove(NAME)
-    assert world.viewer.status(STREAM) is None
+    assert world.viewer.status(STREAM, 0) is None
     assert len(world.at_viewer) == 0
     with pytest.raises(Problem) as caught:
         world.at_source.remove(NAME)
@@ -296,7 +296,7 @@ def test_the_sweeper_leaves_what_nobody_watches() -> None:
 
     asyncio.run(sweep())
     assert state_of(world.at_viewer.get(NAME)) is State.IDLE
-    assert world.viewer.status(STREAM) is None
+    assert world.viewer.status(STREAM, 0) is None
 
 
 # -- the past

@@ -37,6 +37,7 @@ def loopback(seed: int) -> Membership:
 def publish(source: Membership, number: int) -> None:
     source.publish(
         STREAM,
+        0,
         b"%06d" % number * 3000,
         number=number,
         key=True,
@@ -58,17 +59,17 @@ async def pass_one_piece() -> tuple[list[News], int]:
             arrived.set()
 
     try:
-        source.broadcast(OWNER, title="News", epoch=7, rendition=RENDITION)
-        viewer.join(Link(STREAM, "", source.addresses), hear)
+        source.broadcast(OWNER, title="News", epoch=7, renditions=(RENDITION,))
+        viewer.join(Link(STREAM, "", source.addresses), 0, hear)
         number = 100
         while not arrived.is_set():
             publish(source, number)
             number += 1
             await asyncio.wait((asyncio.ensure_future(arrived.wait()),), timeout=0.2)
-        status = viewer.status(STREAM)
+        status = viewer.status(STREAM, 0)
         assert status is not None
         viewer.leave(STREAM)
-        assert viewer.status(STREAM) is None
+        assert viewer.status(STREAM, 0) is None
         return news, len(status.peers)
     finally:
         await viewer.stop()

@@ -35,16 +35,17 @@ class Station:
 
 def first_piece() -> SlicedPiece:
     payload = pack(slices(stream())[0])
-    return SlicedPiece(number=1, epoch=7, key=True, capture_us=CAPTURE_US, duration_us=PIECE_US, payload=payload)
+    return SlicedPiece(number=1, epoch=7, key=True, capture_us=CAPTURE_US, duration_us=PIECE_US, payloads=(payload,))
 
 
 def test_the_coding_follows_the_bitrate_and_stays_for_an_epoch() -> None:
     station = Station()
-    description = stream().description
-    station.on_air.description(7, description)
+    (rendition,) = stream().renditions
+    longer = replace(rendition, media=replace(rendition.media, segment_target_s=4.0))
+    station.on_air.description(7, (rendition,))
     station.bitrate_bps = 300_000.0
-    station.on_air.description(7, replace(description, segment_target_s=4.0))
-    station.on_air.description(8, description)
+    station.on_air.description(7, (longer,))
+    station.on_air.description(8, (rendition,))
     assert [(r.k, r.n, r.bitrate_bps) for r in station.announced] == [
         (12, 16, 2_500_000),
         (12, 16, 2_500_000),
@@ -55,11 +56,11 @@ def test_the_coding_follows_the_bitrate_and_stays_for_an_epoch() -> None:
 
 def test_a_piece_is_in_the_swarm_and_in_the_own_window_at_once() -> None:
     station = Station()
-    station.on_air.description(7, stream().description)
+    station.on_air.description(7, stream().renditions)
     assert not station.on_air.started.is_set()
     station.on_air.piece(first_piece())
     assert station.on_air.started.is_set()
     assert station.on_air.channel.window.is_open
-    status = station.swarm.status(station.on_air.channel.stream)
+    status = station.swarm.status(station.on_air.channel.stream, 0)
     assert status is not None
-    assert status.payload_bytes == len(first_piece().payload)
+    assert status.payload_bytes == len(first_piece().payloads[0])

@@ -12,7 +12,7 @@ from gateway.ingest.clock_code import read_clock
 from gateway.ingest.ffmpeg import Ffmpeg
 from gateway.ingest.numbering import Numbering
 from gateway.ingest.slicer import SlicedPiece
-from gateway.media.description import MediaDescription
+from gateway.media.description import MediaDescription, Rendition
 from gateway.media.parts import InitSegment
 from gateway.media.payload import PieceSlice, unpack
 from gateway.media.splitter import PartSplitter
@@ -26,14 +26,16 @@ DECODE = ("-map", "0:v", "-fps_mode", "passthrough")
 class Listener:
     """A sink that remembers, and lets a test wait for what it needs."""
 
+    renditions: list[tuple[Rendition, ...]] = field(default_factory=list)
     descriptions: list[tuple[int, MediaDescription]] = field(default_factory=list)
     pieces: list[SlicedPiece] = field(default_factory=list)
     came_us: list[int] = field(default_factory=list)
     ends: int = 0
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def description(self, epoch: int, description: MediaDescription) -> None:
-        self.descriptions.append((epoch, description))
+    def description(self, epoch: int, renditions: tuple[Rendition, ...]) -> None:
+        self.renditions.append(renditions)
+        self.descriptions.append((epoch, renditions[0].media))
         self._changed.set()
 
     def piece(self, piece: SlicedPiece) -> None:
@@ -56,7 +58,7 @@ class Listener:
 
     @property
     def contents(self) -> list[PieceSlice]:
-        return [unpack(piece.payload) for piece in self.pieces]
+        return [unpack(piece.payloads[0]) for piece in self.pieces]
 
     @property
     def init(self) -> InitSegment:
@@ -64,11 +66,12 @@ class Listener:
         assert isinstance(event, InitSegment)
         return event
 
-    def film(self) -> bytes:
-        """The first epoch as a file that ffmpeg can read."""
+    def film(self, rendition: int = 0) -> bytes:
+        """The first epoch of a rendition as a file that ffmpeg can read."""
         first = self.pieces[0].epoch
-        parts = (unpack(piece.payload).parts for piece in self.pieces if piece.epoch == first)
-        return self.descriptions[0][1].init + b"".join(bytes(part.data) for parts_ in parts for part in parts_)
+        parts = (unpack(piece.payloads[rendition]).parts for piece in self.pieces if piece.epoch == first)
+        init = self.renditions[0][rendition].media.init
+        return init + b"".join(bytes(part.data) for parts_ in parts for part in parts_)
 
 
 def numbering() -> Numbering:

@@ -47,7 +47,7 @@ def test_how_the_bytes_are_cut_does_not_matter(job: Job, written: bytes, step: i
         whole.feed(written[at : at + step], START_US)
     whole.finish()
     assert len(listener.pieces) == whole.pieces == 15
-    assert whole.size_bytes == sum(len(piece.payload) for piece in listener.pieces)
+    assert whole.size_bytes == sum(len(piece.payloads[0]) for piece in listener.pieces)
     assert len(listener.descriptions) == 1
 
 

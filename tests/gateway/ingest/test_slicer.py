@@ -55,13 +55,13 @@ def every(step: int, count: int) -> list[bool]:
 
 def test_a_piece_is_a_part_of_picture_and_the_sound_that_came_with_it() -> None:
     pieces = run(every(5, 10))
-    assert [[bytes(part.data) for part in unpack(piece.payload).parts] for piece in pieces] == [
+    assert [[bytes(part.data) for part in unpack(piece.payloads[0]).parts] for piece in pieces] == [
         [b"picture %d" % n, b"sound %d" % n] for n in range(10)
     ]
 
 
 def test_a_segment_starts_at_each_key_frame_and_its_number_grows_by_one() -> None:
-    contents = [unpack(piece.payload) for piece in run(every(5, 15))]
+    contents = [unpack(piece.payloads[0]) for piece in run(every(5, 15))]
     first = contents[0].segment
     assert [(content.segment - first, content.index) for content in contents] == [(n // 5, n % 5) for n in range(15)]
 
@@ -84,7 +84,7 @@ def test_key_frames_that_do_not_fit_make_longer_segments() -> None:
 
 
 def test_a_segment_goes_on_for_as_long_as_no_key_frame_comes() -> None:
-    contents = [unpack(piece.payload) for piece in run([True, *[False] * 99, True])]
+    contents = [unpack(piece.payloads[0]) for piece in run([True, *[False] * 99, True])]
     assert [content.index for content in contents] == [*range(100), 0]
     assert contents[-1].segment == contents[0].segment + 1
 
@@ -97,7 +97,7 @@ def test_a_segment_without_end_is_an_error() -> None:
 
 def test_what_comes_before_the_first_key_frame_is_left_out() -> None:
     pieces = run([False, False, True, False])
-    assert [bytes(unpack(piece.payload).parts[0].data) for piece in pieces] == [b"picture 2", b"picture 3"]
+    assert [bytes(unpack(piece.payloads[0]).parts[0].data) for piece in pieces] == [b"picture 2", b"picture 3"]
     assert pieces[0].key
 
 
@@ -134,7 +134,7 @@ def test_the_sound_behind_the_last_picture_is_not_lost() -> None:
     sliced = slicer()
     pieces = [*sliced.add(picture(0, key=True), arrival_us(0)), *sliced.add(sound(0), arrival_us(0))]
     pieces += sliced.finish()
-    last = unpack(pieces[-1].payload)
+    last = unpack(pieces[-1].payloads[0])
     assert [bytes(part.data) for part in last.parts] == [b"sound 0"]
     assert (last.index, pieces[-1].key, pieces[-1].duration_us) == (1, False, 200_000)
 
@@ -152,7 +152,10 @@ def test_an_epoch_begins_a_new_segment() -> None:
         for n in range(3):
             contents += sliced.add(picture(n, key=n == 0), arrival_us(n))
         contents += sliced.finish()
-    places = [(unpack(p.payload).segment, unpack(p.payload).index, unpack(p.payload).discontinuity) for p in contents]
+    places = [
+        (unpack(p.payloads[0]).segment, unpack(p.payloads[0]).index, unpack(p.payloads[0]).discontinuity)
+        for p in contents
+    ]
     segment, _, discontinuity = places[0]
     assert places == [
         *((segment, index, discontinuity) for index in range(3)),
@@ -175,7 +178,7 @@ def test_sound_long_before_the_first_picture_is_dropped() -> None:
     for n in range(200):
         sliced.add(sound(n), arrival_us(n))
     sliced.add(picture(200, key=True), arrival_us(200))
-    parts = unpack(sliced.finish()[0].payload).parts
+    parts = unpack(sliced.finish()[0].payloads[0]).parts
     assert len(parts) <= 64
     assert bytes(parts[-1].data) == b"sound 199"
 
@@ -194,7 +197,7 @@ def test_whatever_comes_after_the_first_key_frame_comes_out_once_and_in_order(sl
         for part in (*(sound(next(sounds)) for _ in range(sounds_before)), picture(n, key=key)):
             pieces += sliced.add(part, arrival_us(n))
     pieces += sliced.finish()
-    parts = [bytes(part.data) for piece in pieces for part in unpack(piece.payload).parts]
+    parts = [bytes(part.data) for piece in pieces for part in unpack(piece.payloads[0]).parts]
     first = next((n for n, (key, _) in enumerate(slots) if key), len(slots))
     assert [data for data in parts if data.startswith(b"picture")] == [
         b"picture %d" % n for n in range(first, len(slots))

@@ -1,0 +1,197 @@
+"""Which rung of a ladder a gateway plays for its players: the highest that the swarm carries to it in time.
+
+Pure: times and observations in, decisions out. A rung is known by its place, 0 for the lowest. A player on this
+machine sees the speed of loopback and can choose nothing; what the swarm carries shows in when the pieces come.
+
+    steady --in trouble--> the next lower one is tried beside --it comes in time--> played
+           --calm for a while--> the next higher one is tried beside --it stays in time--> played
+                                                                     --either is in trouble--> given up for a while
+
+A rung that has failed rests before it is tried again, twice as long each time.
+"""
+
+from collections import deque
+from dataclasses import dataclass, field
+
+LOOK_S = 4.0
+"""What is longer ago says nothing about now."""
+
+LATE_S = 0.7
+"""A piece is late when it comes so much later after its capture than the quickest do: about what players hold back."""
+
+SLACK_PER_S = 0.01
+"""The quickest pieces of an hour ago are no measure: clocks drift, and ways through the swarm become longer."""
+
+LATE_WEIGHT = 1
+LOST_WEIGHT = 2
+TROUBLE = 4
+"""Late and lost pieces of the last ``LOOK_S``, weighted, that are more than an accident."""
+
+SILENT_S = 1.2
+"""Pieces are 0.2 to 1 s long; when none has come for so long, something is wrong."""
+
+JOIN_S = 5.0
+"""A rung that is tried may take so long to send its first piece."""
+
+UNTRIED_AFTER_S = 3.0
+UP_AFTER_S = 10.0
+"""Calm that must have lasted before a higher rung is tried: one that has never failed, and one that has."""
+
+TRIAL_S = 4.0
+TRIAL_PIECES = 4
+LOWER_PIECES = 2
+"""What must have come of a higher rung, and of a lower one, before it is played."""
+
+BESIDE_MAX_S = 2.5
+"""A lower rung that does not come well beside the one in trouble for so long is played all the same."""
+
+CALM_AGAIN_S = 3.0
+REST_S = 15.0
+REST_MAX_S = 300.0
+PROVEN_S = 60.0
+"""A rung that was played for so long has not failed any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What to play, and what to receive beside it, if anything."""
+
+    play: int
+    trial: int | None = None
+
+
+@dataclass(slots=True)
+class _Rung:
+    """What is known of one rung; ``faults`` are times and weights."""
+
+    faults: deque[tuple[float, int]] = field(default_factory=deque)
+    first_s: float | None = None
+    came_s: float | None = None
+    pieces: int = 0
+    newest: int = -1
+    rest_s: float = 0.0
+    rest_until_s: float = 0.0
+
+    def begin(self) -> None:
+        """What was seen before says nothing about the trial that begins."""
+        self.faults.clear()
+        self.first_s = self.came_s = None
+        self.pieces = 0
+        self.newest = -1
+
+    def fail(self, now: float) -> None:
+        self.rest_s = min(max(2 * self.rest_s, REST_S), REST_MAX_S)
+        self.rest_until_s = now + self.rest_s
+
+
+class RungChoice:
+    """The decisions for one stream. ``now`` is in seconds, of any clock that only grows."""
+
+    def __init__(self, rungs: int, now: float, *, play: int = 0) -> None:
+        self._rungs = [_Rung() for _ in range(rungs)]
+        self._play = play
+        self._trial: int | None = None
+        self._since_s = now
+        self._calm_s = now
+        self._base_s: float | None = None
+        self._base_at_s = now
+
+    @property
+    def wish(self) -> Wish:
+        """The last decision."""
+        return Wish(self._play, self._trial)
+
+    def arrived(self, rung: int, number: int, delay_s: float, now: float) -> None:
+        """A piece is whole; ``delay_s`` after its capture, by clocks that need not agree."""
+        state = self._rungs[rung]
+        if state.first_s is None:
+            state.first_s = now
+        state.came_s = now
+        state.pieces += 1
+        state.newest = max(state.newest, number)
+        if delay_s - self._base(delay_s, now) > LATE_S:
+            self._fault(state, LATE_WEIGHT, now)
+
+    def lost(self, rung: int, now: float) -> None:
+        """A piece will not come."""
+        self._fault(self._rungs[rung], LOST_WEIGHT, now)
+
+    def decide(self, now: float) -> Wish:
+        """What to do from now on; ask after each observation, and twice a second without any."""
+        troubled = self._in_trouble(self._play, now)
+        if troubled or self._rungs[self._play].came_s is None:
+            self._calm_s = now
+        if self._trial is None:
+            self._begin_trial(troubled, now)
+        elif self._trial > self._play:
+            self._judge_higher(self._trial, troubled, now)
+        else:
+            self._judge_lower(self._trial, now)
+        if now - self._since_s > PROVEN_S and self._trial is None:
+            self._rungs[self._play].rest_s = 0.0
+        return self.wish
+
+    def _begin_trial(self, troubled: bool, now: float) -> None:
+        if troubled and self._play > 0:
+            self._try(self._play - 1, now)
+        elif not troubled and self._play + 1 < len(self._rungs):
+            higher = self._rungs[self._play + 1]
+            after_s = UP_AFTER_S if higher.rest_s else UNTRIED_AFTER_S
+            if now >= higher.rest_until_s and now - self._calm_s >= after_s:
+                self._try(self._play + 1, now)
+
+    def _judge_higher(self, trial: int, troubled: bool, now: float) -> None:
+        state = self._rungs[trial]
+        if troubled or self._in_trouble(trial, now) or (state.first_s is None and now - self._since_s > JOIN_S):
+            state.fail(now)
+            self._settle(self._play, now)
+        elif state.first_s is not None and now - state.first_s >= TRIAL_S and self._keeps_up(trial, TRIAL_PIECES):
+            self._settle(trial, now)
+
+    def _judge_lower(self, trial: int, now: float) -> None:
+        if now - self._calm_s >= CALM_AGAIN_S:
+            self._settle(self._play, now)
+            return
+        good = self._keeps_up(trial, LOWER_PIECES) and not self._in_trouble(trial, now)
+        # Both together may be too much where the lower one alone is not. In a pause of the stream nothing is at fault.
+        too_much = bool(self._rungs[self._play].faults) and now - self._since_s > BESIDE_MAX_S
+        if self._in_trouble(self._play, now) and (good or too_much):
+            self._rungs[self._play].fail(now)
+            self._settle(trial, now)
+
+    def _keeps_up(self, trial: int, pieces: int) -> bool:
+        """Whether it has shown itself, and is not behind what is played."""
+        state = self._rungs[trial]
+        return state.pieces >= pieces and state.newest + 1 >= self._rungs[self._play].newest
+
+    def _in_trouble(self, rung: int, now: float) -> bool:
+        state = self._rungs[rung]
+        while state.faults and state.faults[0][0] < now - LOOK_S:
+            state.faults.popleft()
+        silent = state.came_s is not None and now - state.came_s > SILENT_S
+        return silent or sum(weight for _, weight in state.faults) >= TROUBLE
+
+    def _try(self, rung: int, now: float) -> None:
+        self._trial = rung
+        self._since_s = now
+        self._rungs[rung].begin()
+
+    def _settle(self, rung: int, now: float) -> None:
+        """Play this one, and try nothing."""
+        self._play = rung
+        self._trial = None
+        self._since_s = self._calm_s = now
+
+    def _fault(self, state: _Rung, weight: int, now: float) -> None:
+        state.faults.append((now, weight))
+        if len(state.faults) > TROUBLE:
+            state.faults.popleft()
+
+    def _base(self, delay_s: float, now: float) -> float:
+        """The delay of the quickest pieces."""
+        if self._base_s is None:
+            self._base_s = delay_s
+        slack_s = SLACK_PER_S * max(now - self._base_at_s, 0.0)
+        self._base_s = min(self._base_s + slack_s, delay_s)
+        self._base_at_s = now
+        return self._base_s

@@ -1,0 +1,163 @@
+"""The renditions of one stream at this gateway: what comes in of each, what auto plays of them, and what is pinned.
+
+A piece of any rendition -> the choice (did it come in time?)
+                         -> the follower's window, which players of the stream itself watch
+                         `-> the window of its own rendition, where players have pinned that
+"""
+
+from collections import deque
+from collections.abc import Callable, Sequence
+
+from gateway.live import LiveWindow
+from gateway.live.follower import Follower
+from gateway.live.order import Piece
+from gateway.live.rung_choice import RungChoice
+from gateway.media.description import MediaDescription
+from swarm.manifest import RenditionInfo
+
+FIRST = 0
+"""The lowest rendition, which every stream has: the one to join before anything is known."""
+
+RECENT_MAX = 48
+"""Pieces of each rendition that a window can begin with: about ten seconds."""
+
+
+class Renditions:
+    """All that is watched of one stream. ``open_window`` gives an empty window; times are seconds of one clock.
+
+    ``all_here``: every rendition comes in for nothing, because the stream is broadcast from here.
+    """
+
+    def __init__(self, auto: LiveWindow, open_window: Callable[[], LiveWindow], *, all_here: bool, now: float) -> None:
+        self.infos: tuple[RenditionInfo, ...] = ()
+        self.is_chosen = all_here
+        """Somebody watches what is chosen."""
+        self._open_window = open_window
+        self._all_here = all_here
+        self._follower = Follower(auto)
+        self._choice = RungChoice(1, now)
+        self._pinned: dict[int, LiveWindow] = {}
+        self._recent: dict[int, deque[Piece]] = {}
+        self._described: dict[tuple[int, int], MediaDescription] = {}
+
+    @property
+    def auto(self) -> LiveWindow:
+        """The window of the chosen rendition."""
+        return self._follower.window
+
+    @property
+    def playing(self) -> RenditionInfo | None:
+        """What auto plays at this moment; None before anything is known."""
+        return next((info for info in self.infos if info.number == self._follower.playing), None)
+
+    @property
+    def windows(self) -> list[LiveWindow]:
+        return [self.auto, *self._pinned.values()]
+
+    def wanted(self) -> frozenset[int]:
+        """The numbers that must come in."""
+        pinned = frozenset(self._pinned)
+        if not self.is_chosen:
+            return pinned
+        wish = self._choice.wish
+        chosen = {self._number(place) for place in (wish.play, wish.trial) if place is not None}
+        return pinned | chosen | self._follower.needed
+
+    def describe(self, epoch: int, infos: Sequence[RenditionInfo], now: float) -> None:
+        """What the broadcaster says of an epoch's renditions. Raises MediaError."""
+        infos = sorted(infos, key=lambda info: info.number)
+        changed = [info.number for info in infos] != [info.number for info in self.infos]
+        self.infos = tuple(infos)
+        if changed:
+            self._choice = self._new_choice(now)
+        for info in infos:
+            description = MediaDescription.from_bytes(info.media)
+            self.auto.set_description(epoch, description, info.number)
+            if info.number in self._pinned:
+                self._pinned[info.number].set_description(epoch, description, info.number)
+            self._described[epoch, info.number] = description
+        self._described = {key: known for key, known in self._described.items() if key[0] == epoch}
+        self.steer(now)
+
+    def choose_anew(self, auto: LiveWindow, now: float) -> None:
+        """Nobody watches what is chosen any more; the next who does begins with an empty window."""
+        self.auto.close()
+        self.is_chosen = self._all_here
+        self._follower = Follower(auto)
+        self._choice = self._new_choice(now)
+        for (epoch, number), description in self._described.items():
+            auto.set_description(epoch, description, number)
+
+    def find(self, name: str) -> int | None:
+        """The number of the rendition with this name."""
+        return next((info.number for info in self.infos if info.name == name), None)
+
+    def pin(self, number: int) -> LiveWindow:
+        """The window of one rendition, opened with what has come of it lately."""
+        window = self._pinned.get(number)
+        if window is None:
+            window = self._pinned[number] = self._open_window()
+            for (epoch, rendition), description in self._described.items():
+                if rendition == number:
+                    window.set_description(epoch, description, number)
+            for piece in self._recent.get(number, ()):
+                window.add(piece)
+        return window
+
+    def unpin(self, number: int) -> None:
+        """Nobody watches it any more."""
+        window = self._pinned.pop(number, None)
+        if window is not None:
+            window.close()
+
+    def add(self, piece: Piece, now: float) -> None:
+        """A piece that has been checked."""
+        self._recent.setdefault(piece.rendition, deque(maxlen=RECENT_MAX)).append(piece)
+        place = self._place(piece.rendition)
+        if place is not None and self.is_chosen:
+            # Clocks need not agree: only differences of delays count.
+            delay_s = now - (piece.capture_us + piece.duration_us) / 1e6
+            self._choice.arrived(place, piece.number, delay_s, now)
+            self.steer(now)
+        self._follower.add(piece, now)
+        if piece.rendition in self._pinned:
+            self._pinned[piece.rendition].add(piece)
+
+    def lose(self, rendition: int, number: int, now: float) -> None:
+        """A piece that will never come."""
+        place = self._place(rendition)
+        if place is not None:
+            self._choice.lost(place, now)
+            self.steer(now)
+        self._follower.lose(rendition, number)
+        if rendition in self._pinned:
+            self._pinned[rendition].lose_piece(number)
+
+    def steer(self, now: float) -> None:
+        """Choose anew; also when nothing comes."""
+        wish = self._choice.wish if self._all_here or not self.is_chosen else self._choice.decide(now)
+        if self.infos and self.is_chosen:
+            number = self._number(wish.play)
+            self._follower.follow(number, self._recent.get(number, ()), now)
+        self._follower.hurry(now)
+
+    def end(self) -> None:
+        """The broadcast is over."""
+        for window in self.windows:
+            window.end()
+
+    def close(self) -> None:
+        """Nothing more comes in: let all players that wait go."""
+        for window in self.windows:
+            window.close()
+
+    def _new_choice(self, now: float) -> RungChoice:
+        """From the lowest up; what is here anyway is played in full."""
+        rungs = max(len(self.infos), 1)
+        return RungChoice(rungs, now, play=rungs - 1 if self._all_here else 0)
+
+    def _number(self, place: int) -> int:
+        return self.infos[place].number if place < len(self.infos) else FIRST
+
+    def _place(self, number: int) -> int | None:
+        return next((place for place, info in enumerate(self.infos) if info.number == number), None)
