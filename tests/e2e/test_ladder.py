@@ -1,0 +1,85 @@
+"""A ladder with real players: each rung for itself, and auto, which climbs, and comes down when the line is thin."""
+
+import json
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from gateway.ingest.clock_code import read_clock
+from tests.conftest import need_chromium, need_ffmpeg, need_ffprobe
+from tests.e2e.browser import complaints, open_browser, open_page, wait_for_first_frame, wait_for_playback, watched
+from tests.e2e.thin_line import PLENTY_BPS, Site
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+
+THIN_BPS = 420_000
+"""Enough for 180p with its sound, too little for 360p."""
+PATIENCE_S = 60.0
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    with Site() as running:
+        yield running
+
+
+def wait_until(done: Callable[[], bool]) -> None:
+    until_s = time.monotonic() + PATIENCE_S
+    while not done():
+        assert time.monotonic() < until_s, "it did not come to that"
+        time.sleep(0.05)
+
+
+def size_of(url: str) -> tuple[int, int]:
+    command = [need_ffprobe(), "-v", "error", "-select_streams", "v", "-show_entries", "stream=width,height"]
+    done = subprocess.run([*command, "-of", "json", url], capture_output=True, check=True, timeout=60)
+    stream = json.loads(done.stdout)["streams"][0]
+    return stream["width"], stream["height"]
+
+
+def test_each_rung_is_what_its_name_says_and_auto_is_one_of_them(site: Site) -> None:
+    assert size_of(f"{site.stream_url}/180p/index.m3u8") == (320, 180)
+    assert size_of(f"{site.stream_url}/360p/index.m3u8") == (640, 360)
+    assert size_of(f"{site.stream_url}/360p/plain.m3u8") == (640, 360)
+    assert size_of(f"{site.stream_url}/index.m3u8") in {(320, 180), (640, 360)}
+
+
+def test_chromium_plays_on_while_the_rung_changes_up_and_down(site: Site) -> None:
+    with open_browser(need_chromium()) as browser, open_page(browser, site.url) as page:
+        errors = complaints(page)
+        wait_for_first_frame(page)
+        wait_until(lambda: site.playing == "360p")
+        page.wait_for_function("() => video.videoWidth === 640", timeout=30_000)
+        wait_for_playback(page, 5)
+        up = watched(page)
+        site.line.rate_bps = THIN_BPS
+        wait_until(lambda: site.playing == "180p")
+        page.wait_for_function("() => video.videoWidth === 320", timeout=30_000)
+        wait_for_playback(page, 8)
+        down = watched(page)
+        site.line.rate_bps = PLENTY_BPS
+    print(up.stalls, down.stalls, up.delays_s[-3:], down.delays_s[-3:], errors)
+    assert up.stalls == 0
+    assert down.stalls <= 1
+    assert errors == []
+
+
+def test_ffmpeg_plays_on_while_the_rung_changes_up_and_down(site: Site) -> None:
+    command = [need_ffmpeg(), "-v", "error", "-i", f"{site.stream_url}/index.m3u8", "-t", "36", "-vf", "scale=320:180"]
+    command += ["-fps_mode", "passthrough", "-f", "rawvideo", "-pix_fmt", "gray", "-"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as player:
+        wait_until(lambda: site.playing == "360p")
+        site.line.rate_bps = THIN_BPS
+        wait_until(lambda: site.playing == "180p")
+        raw, said = player.communicate(timeout=120)
+    frames = np.frombuffer(raw, dtype=np.uint8).reshape(-1, 180, 320)
+    times = [read_clock(frame) for frame in frames]
+    steps = [None if a is None or b is None else b - a for a, b in pairwise(times)]
+    print(len(frames), times.count(None), {s: steps.count(s) for s in set(steps)}, said.decode()[-2000:])
+    assert None not in times
+    assert all(step is not None and step > 0 for step in steps)
+    assert sum(step for step in steps if step is not None and step != 40) < 4_000
