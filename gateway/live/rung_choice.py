@@ -3,7 +3,8 @@
 Pure: times and observations in, decisions out. A rung is known by its place, 0 for the lowest. A player on this
 machine sees the speed of loopback and can choose nothing; what the swarm carries shows in when the pieces come.
 
-    steady --in trouble--> the next lower one is tried beside --it comes in time--> played
+    steady --late or lost pieces--> the next lower one is played
+           --silence--> the next lower one is tried beside --it comes--> played
            --calm for a while--> the next higher one is tried beside --it stays in time--> played
                                                                      --either is in trouble--> given up for a while
 
@@ -16,15 +17,16 @@ from dataclasses import dataclass, field
 LOOK_S = 4.0
 """What is longer ago says nothing about now."""
 
-LATE_S = 0.7
-"""A piece is late when it comes so much later after its capture than the quickest do: about what players hold back."""
+LATE_S = 0.45
+"""A piece is late when it comes so much later after its capture than the quickest do: what players hold back, less the
+time to act. In a swarm that is well, even the slowest of a hundred pieces are quicker."""
 
 SLACK_PER_S = 0.01
 """The quickest pieces of an hour ago are no measure: clocks drift, and ways through the swarm become longer."""
 
 LATE_WEIGHT = 1
 LOST_WEIGHT = 2
-TROUBLE = 4
+TROUBLE = 3
 """Late and lost pieces of the last ``LOOK_S``, weighted, that are more than an accident."""
 
 SILENT_S = 1.2
@@ -42,10 +44,10 @@ TRIAL_PIECES = 4
 LOWER_PIECES = 2
 """What must have come of a higher rung, and of a lower one, before it is played."""
 
-BESIDE_MAX_S = 2.5
-"""A lower rung that does not come well beside the one in trouble for so long is played all the same."""
-
 CALM_AGAIN_S = 3.0
+DRAIN_S = 2.0
+"""After a rung was left, what it had in the queues still delays the others for so long."""
+
 REST_S = 15.0
 REST_MAX_S = 300.0
 PROVEN_S = 60.0
@@ -93,6 +95,7 @@ class RungChoice:
         self._trial: int | None = None
         self._since_s = now
         self._calm_s = now
+        self._drained_s = now
         self._base_s: float | None = None
         self._base_at_s = now
 
@@ -133,7 +136,11 @@ class RungChoice:
 
     def _begin_trial(self, troubled: bool, now: float) -> None:
         if troubled and self._play > 0:
-            self._try(self._play - 1, now)
+            # Both beside each other would be too much where one is already. In silence the stream itself may pause.
+            if self._faulty(self._play, now):
+                self._go_down(now)
+            else:
+                self._try(self._play - 1, now)
         elif not troubled and self._play + 1 < len(self._rungs):
             higher = self._rungs[self._play + 1]
             after_s = UP_AFTER_S if higher.rest_s else UNTRIED_AFTER_S
@@ -142,8 +149,10 @@ class RungChoice:
 
     def _judge_higher(self, trial: int, troubled: bool, now: float) -> None:
         state = self._rungs[trial]
-        if troubled or self._in_trouble(trial, now) or (state.first_s is None and now - self._since_s > JOIN_S):
+        if troubled or self._in_trouble(trial, now):
             state.fail(now)
+            self._rungs[self._play].faults.clear()
+            self._drained_s = now + DRAIN_S
             self._settle(self._play, now)
         elif state.first_s is not None and now - state.first_s >= TRIAL_S and self._keeps_up(trial, TRIAL_PIECES):
             self._settle(trial, now)
@@ -153,11 +162,8 @@ class RungChoice:
             self._settle(self._play, now)
             return
         good = self._keeps_up(trial, LOWER_PIECES) and not self._in_trouble(trial, now)
-        # Both together may be too much where the lower one alone is not. In a pause of the stream nothing is at fault.
-        too_much = bool(self._rungs[self._play].faults) and now - self._since_s > BESIDE_MAX_S
-        if self._in_trouble(self._play, now) and (good or too_much):
-            self._rungs[self._play].fail(now)
-            self._settle(trial, now)
+        if self._faulty(self._play, now) or (good and self._in_trouble(self._play, now)):
+            self._go_down(now)
 
     def _keeps_up(self, trial: int, pieces: int) -> bool:
         """Whether it has shown itself, and is not behind what is played."""
@@ -165,11 +171,23 @@ class RungChoice:
         return state.pieces >= pieces and state.newest + 1 >= self._rungs[self._play].newest
 
     def _in_trouble(self, rung: int, now: float) -> bool:
-        state = self._rungs[rung]
-        while state.faults and state.faults[0][0] < now - LOOK_S:
-            state.faults.popleft()
-        silent = state.came_s is not None and now - state.came_s > SILENT_S
-        return silent or sum(weight for _, weight in state.faults) >= TROUBLE
+        came_s = self._rungs[rung].came_s
+        silent = now - came_s > SILENT_S if came_s is not None else now - self._since_s > JOIN_S
+        return silent or self._faulty(rung, now)
+
+    def _faulty(self, rung: int, now: float) -> bool:
+        faults = self._rungs[rung].faults
+        while faults and faults[0][0] < now - LOOK_S:
+            faults.popleft()
+        return sum(weight for _, weight in faults) >= TROUBLE
+
+    def _go_down(self, now: float) -> None:
+        """Play the next lower one; what comes of the rung that is left says nothing about it."""
+        self._rungs[self._play].fail(now)
+        if self._trial is None:
+            self._rungs[self._play - 1].begin()
+        self._drained_s = now + DRAIN_S
+        self._settle(self._play - 1, now)
 
     def _try(self, rung: int, now: float) -> None:
         self._trial = rung
@@ -183,6 +201,8 @@ class RungChoice:
         self._since_s = self._calm_s = now
 
     def _fault(self, state: _Rung, weight: int, now: float) -> None:
+        if now < self._drained_s:
+            return
         state.faults.append((now, weight))
         if len(state.faults) > TROUBLE:
             state.faults.popleft()
