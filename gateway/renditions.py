@@ -138,7 +138,7 @@ class Renditions:
         wish = self._choice.wish if self._all_here or not self.is_chosen else self._choice.decide(now)
         if self.infos and self.is_chosen:
             number = self._number(wish.play)
-            self._follower.follow(number, self._recent.get(number, ()), now)
+            self._follower.follow(number, self._recent.get(number, ()), now, give_up=wish.in_haste)
         self._follower.hurry(now)
 
     def end(self) -> None:

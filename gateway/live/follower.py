@@ -2,7 +2,7 @@
 
 All renditions number their pieces and segments alike. From a border on, the pieces of the next rendition go into the
 window, before it those of the former. The border is the first segment of which nothing is in the window yet and whose
-beginning the next rendition has; the former is needed until the window is past it.
+beginning the next rendition has; the former is needed until the window is past it, unless it comes too late anyway.
 """
 
 from collections.abc import Iterable
@@ -28,6 +28,7 @@ class Follower:
         self._newest: Place = (-1, -1)
         self._start: Piece | None = None
         self._started_s = 0.0
+        self._given_up = False
 
     @property
     def playing(self) -> int | None:
@@ -37,19 +38,24 @@ class Follower:
     @property
     def needed(self) -> frozenset[int]:
         """The renditions that must come in: the one that is played, and the one that will be."""
-        return frozenset(number for number in (self._now, self._next) if number is not None)
+        former = None if self._given_up else self._now
+        return frozenset(number for number in (former, self._next) if number is not None)
 
-    def follow(self, rendition: int, recent: Iterable[Piece], now: float) -> None:
-        """Play this rendition from the next border on; ``recent`` are the pieces that have come of it."""
+    def follow(self, rendition: int, recent: Iterable[Piece], now: float, *, give_up: bool = False) -> None:
+        """Play this rendition from the next border on; ``recent`` are the pieces that have come of it.
+
+        ``give_up``: what is played now need not come in any more.
+        """
         recent = list(recent)
         if rendition == (self._now if self._next is None else self._next):
             return
         if self._border is not None:
             self.window.forget_from(self._border)
         if self._now is None or rendition == self._now:
-            self._now, self._next, self._border, self._start = rendition, None, None, None
+            self._arrive(rendition)
         else:
             self._next, self._border, self._start = rendition, self._choose_border(recent), None
+            self._given_up = give_up
             self.window.forget_from(self._border)
         for piece in recent:
             self.add(piece, now)
@@ -74,12 +80,17 @@ class Follower:
         taken = self.window.last_taken
         if self._start is None or taken is None:
             return
-        if now - self._started_s >= HURRY_S and taken.epoch == self._start.epoch:
+        if (self._given_up or now - self._started_s >= HURRY_S) and taken.epoch == self._start.epoch:
             for number in range(max(taken.number + 1, self._start.number - HELD_MAX), self._start.number):
                 self.window.lose_piece(number)
         taken = self.window.last_taken
         if taken is not None and taken.rendition == self._next:
-            self._now, self._next, self._border, self._start = self._next, None, None, None
+            self._arrive(taken.rendition)
+
+    def _arrive(self, rendition: int) -> None:
+        self._now = rendition
+        self._next = self._border = self._start = None
+        self._given_up = False
 
     def _add_next(self, piece: Piece, now: float) -> None:
         assert self._border is not None

@@ -21,6 +21,10 @@ LATE_S = 0.45
 """A piece is late when it comes so much later after its capture than the quickest do: what players hold back, less the
 time to act. In a swarm that is well, even the slowest of a hundred pieces are quicker."""
 
+AHEAD_S = 1.0
+RISING_S = 0.15
+"""A piece later than this counts as late already when, growing on as in the last second, it would be so soon."""
+
 SLACK_PER_S = 0.01
 """The quickest pieces of an hour ago are no measure: clocks drift, and ways through the swarm become longer."""
 
@@ -56,10 +60,14 @@ PROVEN_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What to play, and what to receive beside it, if anything."""
+    """What to play, and what to receive beside it, if anything.
+
+    ``in_haste``: what was played before comes too late to be waited for.
+    """
 
     play: int
     trial: int | None = None
+    in_haste: bool = False
 
 
 @dataclass(slots=True)
@@ -67,6 +75,8 @@ class _Rung:
     """What is known of one rung; ``faults`` are times and weights."""
 
     faults: deque[tuple[float, int]] = field(default_factory=deque)
+    excesses: deque[tuple[float, float]] = field(default_factory=deque)
+    """When pieces came in the last second, and how much later than the quickest do."""
     first_s: float | None = None
     came_s: float | None = None
     pieces: int = 0
@@ -77,9 +87,18 @@ class _Rung:
     def begin(self) -> None:
         """What was seen before says nothing about the trial that begins."""
         self.faults.clear()
+        self.excesses.clear()
         self.first_s = self.came_s = None
         self.pieces = 0
         self.newest = -1
+
+    def is_late(self, excess_s: float, now: float) -> bool:
+        """Whether a piece that comes so much later than the quickest is late, or those behind it will be."""
+        self.excesses.append((now, excess_s))
+        while self.excesses[0][0] < now - AHEAD_S:
+            self.excesses.popleft()
+        growth_s = excess_s - self.excesses[0][1]
+        return excess_s > LATE_S or (excess_s > RISING_S and excess_s + growth_s > LATE_S)
 
     def fail(self, now: float) -> None:
         self.rest_s = min(max(2 * self.rest_s, REST_S), REST_MAX_S)
@@ -93,6 +112,7 @@ class RungChoice:
         self._rungs = [_Rung() for _ in range(rungs)]
         self._play = play
         self._trial: int | None = None
+        self._in_haste = False
         self._since_s = now
         self._calm_s = now
         self._drained_s = now
@@ -102,7 +122,7 @@ class RungChoice:
     @property
     def wish(self) -> Wish:
         """The last decision."""
-        return Wish(self._play, self._trial)
+        return Wish(self._play, self._trial, self._in_haste)
 
     def arrived(self, rung: int, number: int, delay_s: float, now: float) -> None:
         """A piece is whole; ``delay_s`` after its capture, by clocks that need not agree."""
@@ -112,7 +132,7 @@ class RungChoice:
         state.came_s = now
         state.pieces += 1
         state.newest = max(state.newest, number)
-        if delay_s - self._base(delay_s, now) > LATE_S:
+        if state.is_late(delay_s - self._base(delay_s, now), now):
             self._fault(state, LATE_WEIGHT, now)
 
     def lost(self, rung: int, now: float) -> None:
@@ -161,9 +181,11 @@ class RungChoice:
         if now - self._calm_s >= CALM_AGAIN_S:
             self._settle(self._play, now)
             return
-        good = self._keeps_up(trial, LOWER_PIECES) and not self._in_trouble(trial, now)
-        if self._faulty(self._play, now) or (good and self._in_trouble(self._play, now)):
+        if self._faulty(self._play, now):
             self._go_down(now)
+        elif self._in_trouble(self._play, now) and self._keeps_up(trial, LOWER_PIECES):
+            self._rungs[self._play].fail(now)
+            self._settle(trial, now)
 
     def _keeps_up(self, trial: int, pieces: int) -> bool:
         """Whether it has shown itself, and is not behind what is played."""
@@ -188,6 +210,7 @@ class RungChoice:
             self._rungs[self._play - 1].begin()
         self._drained_s = now + DRAIN_S
         self._settle(self._play - 1, now)
+        self._in_haste = True
 
     def _try(self, rung: int, now: float) -> None:
         self._trial = rung
@@ -198,6 +221,7 @@ class RungChoice:
         """Play this one, and try nothing."""
         self._play = rung
         self._trial = None
+        self._in_haste = False
         self._since_s = self._calm_s = now
 
     def _fault(self, state: _Rung, weight: int, now: float) -> None:
