@@ -390,8 +390,8 @@ class Channels:
         return known
 
     def get(self, name: str) -> Channel:
-        """Raises Problem when there is no such stream here."""
-        channel = self._channels.get(name)
+        """The stream of this name, or of a view of it (``<stream>/720p``). Raises Problem when it is not here."""
+        channel = self._channels.get(name.partition("/")[0])
         if channel is None:
             raise Problem(
                 status=404,
@@ -415,8 +415,7 @@ class Channels:
 
     async def watch(self, name: str) -> LiveWindow:
         """What players get of a stream, or of one rendition of it: ``<stream>/720p``. Raises Problem."""
-        stream, _, rung = name.partition("/")
-        return await self.get(stream).watch(rung or None)
+        return await self.get(name).watch(name.partition("/")[2] or None)
 
     async def tune(self, name: str) -> Past:
         """What players get of a stream's past, which may be all that there is of it. Raises Problem."""

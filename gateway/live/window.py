@@ -262,12 +262,12 @@ class LiveWindow:
     def index(self) -> bytes:
         """The multivariant playlist of the muxed variant. Only once the window is open."""
         bandwidth = self._timeline.bandwidth()
-        return render_muxed_index(self.tracks, bandwidth=bandwidth, frame_rate=self._frame_rate()).encode()
+        return render_muxed_index(self._best_tracks(), bandwidth=bandwidth, frame_rate=self._frame_rate()).encode()
 
     def tracks_index(self) -> bytes:
         """The multivariant playlist with separate audio. Only once the window is open."""
         bandwidth = self._timeline.bandwidth()
-        return render_tracks_index(self.tracks, bandwidth=bandwidth, frame_rate=self._frame_rate()).encode()
+        return render_tracks_index(self._best_tracks(), bandwidth=bandwidth, frame_rate=self._frame_rate()).encode()
 
     def init(self, epoch: int, track: int | None) -> bytes | None:
         """An epoch's init segment, of one track or of all; None when there is none."""
@@ -363,6 +363,13 @@ class LiveWindow:
 
     def _whole(self) -> list[Segment]:
         return [segment for segment in self._timeline.listed() if segment.complete]
+
+    def _best_tracks(self) -> tuple[TrackInfo, ...]:
+        """The tracks with the largest picture that may come: players choose their decoder once."""
+        last = self._timeline.last
+        assert last is not None
+        inits = [init for number, (_, init) in self._descriptions.items() if _epoch(number) == _epoch(last.epoch)]
+        return max((last.init, *inits), key=lambda init: init.lead.width * init.lead.height).tracks
 
     def _frame_rate(self) -> float:
         """Frames a second of the newest part that has a picture; 0 without one."""

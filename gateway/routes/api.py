@@ -26,6 +26,10 @@ class StreamSummary(BaseModel):
     hls_url: Annotated[str, Field(description="Low-latency HLS, as a path on this gateway.")]
     plain_url: Annotated[str, Field(description="Ordinary HLS of the same segments, for older players.")]
     timeshift_url: Annotated[str | None, Field(description="HLS to go back in; null when nothing is kept.")]
+    renditions: Annotated[
+        list[str], Field(description="Names of what there is, the lowest first; one of them in a URL pins it.")
+    ]
+    playing: Annotated[str | None, Field(description="The rendition that is chosen now; null before anything came.")]
     state: State
     viewers: Annotated[int, Field(description="Players that asked for something within 10 s.")]
     peers: Annotated[int, Field(description="Neighbours in the stream's swarm.")]
@@ -122,6 +126,8 @@ def summarise(channel: Channel, audience: Audience) -> StreamSummary:
         hls_url=f"/live/{channel.name}/index.m3u8",
         plain_url=f"/live/{channel.name}/plain.m3u8",
         timeshift_url=f"/live/{channel.name}/timeshift/index.m3u8" if channel.shelf is not None else None,
+        renditions=[info.name for info in channel.renditions],
+        playing=channel.playing.name if channel.playing is not None else None,
         state=channel.state,
         viewers=audience.count(channel.name),
         peers=len(status.peers) if status else 0,

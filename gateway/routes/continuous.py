@@ -25,7 +25,7 @@ HEADERS = {"cache-control": "no-store", "accept-ranges": "none"}
 
 def continuous_router(watch: Watch, transports: TransportStreams) -> APIRouter:
     """Routes under /live/{stream}; ``watch`` gives a stream's window, and raises Problem when it cannot."""
-    router = APIRouter(prefix="/live/{stream}", tags=["continuous"])
+    router = APIRouter(prefix="/live/{stream:view}", tags=["continuous"])
 
     async def show_transport(request: Request, stream: str) -> Response:
         window = await open_window(watch, stream)

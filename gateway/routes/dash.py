@@ -44,7 +44,7 @@ TellTime = Callable[[str], SourceTime]
 def dash_router(watch: Watch, tell_time: TellTime) -> APIRouter:
     """Routes under /live/{stream}. ``watch`` gives a stream's window, ``tell_time`` its source's time; both raise
     Problem when they cannot. To be included before `hls_router`, whose paths are wider."""
-    router = APIRouter(prefix="/live/{stream}", tags=["dash"])
+    router = APIRouter(prefix="/live/{stream:view}", tags=["dash"])
 
     async def show_manifest(request: Request, stream: str) -> Response:
         window = await open_window(watch, stream)

@@ -19,7 +19,7 @@ SEGMENTS_MIN = 3
 
 def hls_transport_router(watch: Watch, transports: TransportStreams) -> APIRouter:
     """Routes under /live/{stream}; ``watch`` gives a stream's window, and raises Problem when it cannot."""
-    router = APIRouter(prefix="/live/{stream}", tags=["hls"])
+    router = APIRouter(prefix="/live/{stream:view}", tags=["hls"])
 
     async def show_playlist(request: Request, stream: str) -> Response:
         window = await answers.open_window(watch, stream)
