@@ -5,6 +5,7 @@ How the output comes to be one regular part after another:
 * ``frag_duration`` is a whole number of frames, less a hair, so that the picture always cuts and sound never does.
 * Sound is mapped before the picture: of each cut ffmpeg writes the sound's part first, so that the picture's part is
   the last of a piece and nobody has to wait to see whether sound follows.
+* Languages of sound all go into the output, each under the name that the input gives it.
 * ``output_ts_offset`` lifts the encoders' priming and reordering above zero, where decode times can be written.
 * No ``-fflags nobuffer`` on what is probed: ffmpeg would throw away what it has read while probing, which is the
   first key frame of a push and the first frame of the test picture.
@@ -96,9 +97,10 @@ def picture_job(source: TestSource, encoding: Encoding, *, video: int, audio: in
 def input_job(source: Source, info: InputInfo, encoding: Encoding) -> Job:
     """A file, a URL or a device that has been probed. Raises CodecError when it may only be copied and cannot be."""
     looped = isinstance(source, FileSource) and source.loop
-    if looped and encoding.coding == "auto" and info.audio is not None and info.audio.adts:
+    if looped and encoding.coding == "auto":
         # The filter that a copy needs does not live through the loop in ffmpeg 5.1.
-        info = replace(info, audio=replace(info.audio, codec="aac in ADTS"))
+        audios = (replace(audio, codec="aac in ADTS") if audio.adts else audio for audio in info.audios)
+        info = replace(info, audios=tuple(audios))
     return _job(_open(source, info), info, encoding, name_of(source))
 
 
@@ -119,9 +121,8 @@ def probe_arguments(source: Source) -> list[str]:
 def _job(opened: Pad, info: InputInfo, encoding: Encoding, name: str) -> Job:
     copyable = info.video.codec == "h264" and info.video.pixels in ("", *COPYABLE_PIXELS)
     copy_video = not encoding.ladder and _copies(copyable, encoding)
-    copy_audio = info.audio is not None and info.audio.codec == "aac" and encoding.coding != "encode"
-    if encoding.coding == "copy" and not (copy_video and (copy_audio or info.audio is None)):
-        sound = f" and {info.audio.codec}" if info.audio else ""
+    if encoding.coding == "copy" and not (copy_video and all(audio.codec == "aac" for audio in info.audios)):
+        sound = "".join(f" and {audio.codec}" for audio in info.audios)
         raise CodecError(
             f"{name} is {info.video.codec}{sound}: only 8-bit H.264 and AAC can be copied. Let it be encoded."
         )
@@ -129,13 +130,14 @@ def _job(opened: Pad, info: InputInfo, encoding: Encoding, name: str) -> Job:
     options: Options = {"c:v": "copy"} if copy_video else _encode_video(encoding, fps)
     if not copy_video and fps is not None:
         options["r"] = str(fps)  # an uneven input becomes even, and with it the parts
-    if info.audio is not None:
-        options |= _copy_audio(info.audio) if copy_audio else _encode_audio(encoding)
-    pads = ((opened["a:0"],) if info.audio else ()) + _pictures(opened, encoding)
+    for number, audio in enumerate(info.audios):
+        copied_audio = audio.codec == "aac" and encoding.coding != "encode"
+        options |= _copy_audio(audio, number) if copied_audio else _encode_audio(encoding, number)
+    pads = tuple(opened[f"a:{number}"] for number in range(len(info.audios))) + _pictures(opened, encoding)
     copied = (Output(name=MAIN, estimate_bps=info.bitrate_bps or COPIED_GUESS_BPS),)
     return Job(
         arguments=_compile(pads, options | _rhythm(encoding, fps)),
-        outputs=copied if copy_video else _outputs(encoding),
+        outputs=copied if copy_video else _outputs(encoding, len(info.audios)),
         part_s=_part_s(encoding, fps),
         copied=copy_video,
     )
@@ -211,10 +213,11 @@ def _pictures(opened: Pad, encoding: Encoding) -> tuple[Pad, ...]:
     return (opened["v:0"],) * max(len(encoding.ladder), 1)
 
 
-def _outputs(encoding: Encoding) -> tuple[Output, ...]:
-    """The renditions of a picture that is encoded here."""
-    rungs = [Output(name=rung.name, estimate_bps=rung.video_bps + encoding.audio_bps) for rung in encoding.ladder]
-    return tuple(rungs) or (Output(name=MAIN, estimate_bps=encoding.bitrate_bps),)
+def _outputs(encoding: Encoding, sounds: int = 1) -> tuple[Output, ...]:
+    """The renditions of a picture that is encoded here, each with so many tracks of sound."""
+    sound_bps = sounds * encoding.audio_bps
+    rungs = [Output(name=rung.name, estimate_bps=rung.video_bps + sound_bps) for rung in encoding.ladder]
+    return tuple(rungs) or (Output(name=MAIN, estimate_bps=encoding.video_bps + sound_bps),)
 
 
 def _picture_bps(source: TestSource, encoding: Encoding) -> list[int]:
@@ -224,14 +227,19 @@ def _picture_bps(source: TestSource, encoding: Encoding) -> list[int]:
     return [int(PICTURE_BITS_PER_PIXEL * area) for area in areas]
 
 
-def _encode_audio(encoding: Encoding) -> Options:
-    return {"c:a": "aac", "b:a": encoding.audio_bps, "ar": SOUND_RATE_HZ, "ac": 2}
+def _encode_audio(encoding: Encoding, number: int = 0) -> Options:
+    return {
+        f"c:a:{number}": "aac",
+        f"b:a:{number}": encoding.audio_bps,
+        f"ar:a:{number}": SOUND_RATE_HZ,
+        f"ac:a:{number}": 2,
+    }
 
 
-def _copy_audio(audio: InputAudio) -> Options:
+def _copy_audio(audio: InputAudio, number: int) -> Options:
     # The filter that ffmpeg inserts by itself comes too late for a delayed `moov`, which would lack the configuration.
-    options: Options = {"c:a": "copy"}
-    return options | {"bsf:a": "aac_adtstoasc"} if audio.adts else options
+    options: Options = {f"c:a:{number}": "copy"}
+    return options | {f"bsf:a:{number}": "aac_adtstoasc"} if audio.adts else options
 
 
 def _rhythm(encoding: Encoding, fps: Fraction | None) -> Options:

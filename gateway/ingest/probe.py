@@ -27,7 +27,7 @@ class InputVideo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InputAudio:
-    """The first audio stream. ``adts``: AAC as in a transport stream, each frame with a header of its own."""
+    """One audio stream. ``adts``: AAC as in a transport stream, each frame with a header of its own."""
 
     codec: str
     adts: bool = False
@@ -38,10 +38,13 @@ class InputInfo:
     """``duration_s`` is None for what has no end, ``bitrate_bps`` when it is not known."""
 
     video: InputVideo
-    audio: InputAudio | None = None
+    audios: tuple[InputAudio, ...] = ()
     duration_s: float | None = None
     bitrate_bps: int | None = None
 
+
+AUDIOS_MAX = 8
+"""Languages that are taken; an input may have more."""
 
 ADTS_TAG = "/ 0x000F"
 """The stream type of AAC in a transport stream (ISO/IEC 13818-1 table 2-34), which ffmpeg prints as a tag."""
@@ -79,7 +82,7 @@ def read_probe(name: str, lines: Iterable[str]) -> InputInfo:
         raise CodecError(f"ffmpeg does not know the video codec of {name}. Convert it to H.264 first.")
     return InputInfo(
         video=video,
-        audio=InputAudio(codec=_codec(sounds[0]), adts=ADTS_TAG in sounds[0]) if sounds else None,
+        audios=tuple(InputAudio(codec=_codec(sound), adts=ADTS_TAG in sound) for sound in sounds[:AUDIOS_MAX]),
         duration_s=_read_duration(lines),
         bitrate_bps=_read_bitrate(lines),
     )

@@ -7,7 +7,7 @@ whether this is a transport stream at all, whether it has a picture, and what mu
 from collections.abc import Iterator
 
 from gateway.ingest.errors import NotTransportStream
-from gateway.ingest.probe import InputAudio, InputInfo, InputVideo
+from gateway.ingest.probe import AUDIOS_MAX, InputAudio, InputInfo, InputVideo
 from gateway.media.errors import NoVideo
 
 PACKET_BYTES = 188
@@ -102,18 +102,19 @@ def _read_programme(section: bytes) -> int | None:
 
 def _read_map(section: bytes) -> InputInfo:
     video: str | None = None
-    audio: str | None = None
+    audios: list[str] = []
     at = 12 + ((section[10] & 0x0F) << 8 | section[11]) if len(section) > 12 else len(section)
     while at + 5 <= len(section) - 4:
         kind = section[at]
         length = (section[at + 3] & 0x0F) << 8 | section[at + 4]
         video = video or VIDEO_TYPES.get(kind)
-        audio = audio or _audio(kind, section[at + 5 : at + 5 + length])
+        audio = _audio(kind, section[at + 5 : at + 5 + length])
+        audios += [audio] if audio else []
         at += 5 + length
     if video is None:
         raise NoVideo("There is no video in this push. Sound alone cannot be broadcast yet: send a picture with it.")
-    sound = InputAudio(codec=audio, adts=audio == "aac") if audio else None
-    return InputInfo(video=InputVideo(codec=video), audio=sound)
+    sounds = tuple(InputAudio(codec=audio, adts=audio == "aac") for audio in audios[:AUDIOS_MAX])
+    return InputInfo(video=InputVideo(codec=video), audios=sounds)
 
 
 def _audio(kind: int, descriptors: bytes) -> str | None:

@@ -16,13 +16,14 @@ from gateway.media.parts import Buffer, InitSegment, Part
 class Slot:
     """One piece in its place: its parts by track, none for a gap. ``duration_s`` is that of the lead track.
 
-    ``tracks`` and ``durations_s`` have the same keys: track_IDs.
+    ``tracks`` and ``durations_s`` have the same keys: track_IDs. ``main`` are those of them that the muxed variant has.
     """
 
     duration_s: float
     key: bool = False
     tracks: Mapping[int, Sequence[Part]] = field(default_factory=dict)
     durations_s: Mapping[int, float] = field(default_factory=dict)
+    main: frozenset[int] = frozenset()
 
     @property
     def gap(self) -> bool:
@@ -35,9 +36,16 @@ class Slot:
 
     @cached_property
     def muxed(self) -> tuple[Buffer, ...]:
-        """All tracks as one stream, made once and on demand; none for a gap."""
-        parts = [part for of_track in self.tracks.values() for part in of_track]
+        """Picture and first sound as one stream, made once and on demand; none for a gap."""
+        parts = [part for track, of_track in self.tracks.items() if track in self.main for part in of_track]
         return tuple(mux_buffers(parts)) if parts else ()
+
+    @cached_property
+    def with_all_tracks(self) -> tuple[Buffer, ...]:
+        """The same with every language."""
+        if self.main >= self.tracks.keys():
+            return self.muxed
+        return tuple(mux_buffers([part for of_track in self.tracks.values() for part in of_track]))
 
     def buffers(self, track: int | None) -> Sequence[Buffer]:
         """What a player gets: of one track, or of all for None. Empty when nothing is here."""
@@ -76,6 +84,7 @@ def make_slot(parts: Sequence[Part], init: InitSegment) -> Slot | None:
         key=tracks[lead.track][0].key,
         tracks=tracks,
         durations_s=durations_s,
+        main=frozenset(info.track for info in init.main),
     )
 
 

@@ -31,7 +31,7 @@ from gateway.media.hls import (
 )
 from gateway.media.parts import Buffer, InitSegment, TrackInfo
 from gateway.media.payload import PieceSlice
-from gateway.media.tracks import read_init, track_init
+from gateway.media.tracks import main_init, read_init, track_init
 
 WINDOW_S = 24.0
 EPOCHS_MAX = 8
@@ -262,18 +262,18 @@ class LiveWindow:
     def index(self) -> bytes:
         """The multivariant playlist of the muxed variant. Only once the window is open."""
         bandwidth = self._timeline.bandwidth()
-        return render_muxed_index(self._best_tracks(), bandwidth=bandwidth, frame_rate=self._frame_rate()).encode()
+        return render_muxed_index(self._best().main, bandwidth=bandwidth, frame_rate=self._frame_rate()).encode()
 
     def tracks_index(self) -> bytes:
         """The multivariant playlist with separate audio. Only once the window is open."""
         bandwidth = self._timeline.bandwidth()
-        return render_tracks_index(self._best_tracks(), bandwidth=bandwidth, frame_rate=self._frame_rate()).encode()
+        return render_tracks_index(self._best().tracks, bandwidth=bandwidth, frame_rate=self._frame_rate()).encode()
 
     def init(self, epoch: int, track: int | None) -> bytes | None:
         """An epoch's init segment, of one track or of all; None when there is none."""
         known = self._descriptions.get(epoch)
         if known is None or track is None:
-            return known[1].data if known else None
+            return main_init(known[1]) if known else None
         return track_init(known[1].data, track) if known[1].track(track) else None
 
     def segment(self, msn: int, track: int | None) -> Sequence[Buffer]:
@@ -364,12 +364,12 @@ class LiveWindow:
     def _whole(self) -> list[Segment]:
         return [segment for segment in self._timeline.listed() if segment.complete]
 
-    def _best_tracks(self) -> tuple[TrackInfo, ...]:
-        """The tracks with the largest picture that may come: players choose their decoder once."""
+    def _best(self) -> InitSegment:
+        """The init segment with the largest picture that may come: players choose their decoder once."""
         last = self._timeline.last
         assert last is not None
         inits = [init for number, (_, init) in self._descriptions.items() if _epoch(number) == _epoch(last.epoch)]
-        return max((last.init, *inits), key=lambda init: init.lead.width * init.lead.height).tracks
+        return max((last.init, *inits), key=lambda init: init.lead.width * init.lead.height)
 
     def _frame_rate(self) -> float:
         """Frames a second of the newest part that has a picture; 0 without one."""

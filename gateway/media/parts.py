@@ -72,6 +72,12 @@ class InitSegment:
         return next((track for track in self.tracks if track.track == number), None)
 
     @property
+    def main(self) -> tuple[TrackInfo, ...]:
+        """What players get that take one stream only: the lead track and the first one of sound."""
+        sound = next((track for track in self.tracks if track.kind == "audio"), self.lead)
+        return tuple(track for track in self.tracks if track in (self.lead, sound))
+
+    @property
     def lead(self) -> TrackInfo:
         """The track that the others follow: the first video track, else the first one."""
         return next((track for track in self.tracks if track.kind == "video"), self.tracks[0])

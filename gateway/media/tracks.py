@@ -1,5 +1,7 @@
 """Init segments: what `moov` says of the tracks (ISO/IEC 14496-12 section 8), and the init segment of one track."""
 
+from collections.abc import Collection
+
 from gateway.media.boxes import Box, make_box, read_boxes
 from gateway.media.codecs import read_coding
 from gateway.media.errors import MediaError
@@ -33,22 +35,28 @@ def read_init(data: bytes) -> InitSegment:
     return InitSegment(data=data, tracks=tracks)
 
 
-def track_init(init: bytes, track: int) -> bytes:
-    """The init segment with only one track's `trak` and `trex`. Raises MediaError when there is no such track."""
+def track_init(init: bytes, *tracks: int) -> bytes:
+    """The init segment with the `trak` and `trex` of these tracks only. Raises MediaError when one is not there."""
     view = memoryview(init)
-    found = False
+    found: set[int] = set()
     top = []
     for box in read_boxes(view, 0, len(view)):
         if box.kind != b"moov":
             top.append(box.whole())
             continue
-        kept = [child for child in box.children() if child.kind != b"trak" or track_id(child) == track]
-        found = found or any(child.kind == b"trak" for child in kept)
-        content = [_only_trex(child, track) if child.kind == b"mvex" else child.whole() for child in kept]
+        kept = [child for child in box.children() if child.kind != b"trak" or track_id(child) in tracks]
+        found |= {track_id(child) for child in kept if child.kind == b"trak"}
+        content = [_only_trex(child, tracks) if child.kind == b"mvex" else child.whole() for child in kept]
         top.append(memoryview(make_box(b"moov", *content)))
-    if not found:
-        raise MediaError(f"There is no track {track}.")
+    if missing := set(tracks) - found:
+        raise MediaError(f"There is no track {min(missing)}.")
     return b"".join(top)
+
+
+def main_init(init: InitSegment) -> bytes:
+    """The init segment of the main tracks, for players that take one stream only."""
+    main = init.main
+    return init.data if len(main) == len(init.tracks) else track_init(init.data, *(info.track for info in main))
 
 
 def sample_entries(init: bytes) -> dict[int, Box]:
@@ -72,8 +80,8 @@ def _moov(data: bytes) -> Box:
     return moov
 
 
-def _only_trex(mvex: Box, track: int) -> bytes:
-    kept = [box.whole() for box in mvex.children() if box.kind != b"trex" or box.u32(4) == track]
+def _only_trex(mvex: Box, tracks: Collection[int]) -> bytes:
+    kept = [box.whole() for box in mvex.children() if box.kind != b"trex" or box.u32(4) in tracks]
     return make_box(b"mvex", *kept)
 
 

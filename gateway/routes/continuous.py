@@ -96,4 +96,4 @@ async def _mp4(window: LiveWindow) -> AsyncIterator[bytes]:
         elif init.data != segment.init.data or parts[0].decode_time < end:
             return
         init, end = segment.init, parts[-1].decode_time + parts[-1].duration
-        yield b"".join(slot.muxed)
+        yield b"".join(slot.with_all_tracks)

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from gateway.live import LiveWindow
 from gateway.media.hls import SegmentLine, render_plain
 from gateway.media.parts import Buffer
+from gateway.media.tracks import main_init
 from gateway.timeshift.shelf import Shelf
 
 LIVE_EDGE_TARGETS = 3
@@ -42,7 +43,7 @@ class Past(NamedTuple):
         """An epoch's init segment."""
         kept = self.shelf.init(epoch)
         if kept is not None:
-            return kept.data
+            return main_init(kept)
         return self.window.init(epoch, None) if self.window is not None else None
 
     async def segment(self, msn: int, track: int | None) -> Sequence[Buffer]:

@@ -61,6 +61,8 @@ def test_a_link_that_is_added_is_listed_with_all_that_a_page_needs() -> None:
         "hls_url": f"/live/{NAME}/index.m3u8",
         "plain_url": f"/live/{NAME}/plain.m3u8",
         "timeshift_url": None,
+        "renditions": [],
+        "playing": None,
         "state": "idle",
         "viewers": 0,
         "peers": 0,

@@ -50,7 +50,10 @@ def each_tool(request: pytest.FixtureRequest) -> Ffmpeg:
 
 @pytest.fixture(scope="session")
 def films(tool: Ffmpeg, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """film.mp4 and film.ts: three seconds of H.264 and AAC; silent.mp4, sound.m4a, sound.ts, and film.mpeg2.ts."""
+    """film.mp4 and film.ts: three seconds of H.264 and AAC; silent.mp4, sound.m4a, sound.ts, and film.mpeg2.ts.
+
+    languages.mp4 and languages.ts: the same with a second sound, in AC-3, and both named.
+    """
     folder = tmp_path_factory.mktemp("films")
 
     def make(name: str, *arguments: str) -> None:
@@ -61,6 +64,10 @@ def films(tool: Ffmpeg, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     make("film.mp4", *PICTURE, *SOUND, *H264, "-c:a", "aac", "-b:a", "128k")
     make("film.ts", "-i", str(folder / "film.mp4"), "-c", "copy")
+    both = ("-map", "0:v", "-map", "1:a", "-map", "1:a", "-c:a:0", "aac", "-c:a:1", "ac3")
+    named = ("-metadata:s:a:0", "language=deu", "-metadata:s:a:1", "language=eng")
+    make("languages.mp4", *PICTURE, *SOUND, *H264, *both, *named)
+    make("languages.ts", "-i", str(folder / "languages.mp4"), "-map", "0", "-c", "copy")
     make("silent.mp4", *PICTURE, *H264)
     make("sound.m4a", *SOUND, "-c:a", "aac")
     make("sound.ts", *SOUND, "-c:a", "aac")

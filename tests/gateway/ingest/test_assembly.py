@@ -16,7 +16,7 @@ from tests.gateway.ingest.streams import Listener
 
 START_US = 1_800_000_000_000_000
 INFO = InputInfo(
-    video=InputVideo(codec="h264", pixels="yuv420p", fps=25.0), audio=InputAudio(codec="aac"), bitrate_bps=777_000
+    video=InputVideo(codec="h264", pixels="yuv420p", fps=25.0), audios=(InputAudio(codec="aac"),), bitrate_bps=777_000
 )
 
 

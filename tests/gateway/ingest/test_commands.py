@@ -12,11 +12,11 @@ from gateway.media.errors import CodecError
 
 FILM = InputInfo(
     video=InputVideo(codec="h264", pixels="yuv420p", fps=25.0),
-    audio=InputAudio(codec="aac"),
+    audios=(InputAudio(codec="aac"),),
     duration_s=10.0,
     bitrate_bps=900_000,
 )
-OLD = InputInfo(video=InputVideo(codec="mpeg2video", pixels="yuv420p", fps=29.97), audio=InputAudio(codec="mp2"))
+OLD = InputInfo(video=InputVideo(codec="mpeg2video", pixels="yuv420p", fps=29.97), audios=(InputAudio(codec="mp2"),))
 FILE = FileSource(path=Path("film.mp4"))
 
 
@@ -26,13 +26,13 @@ def option(job: Job, name: str) -> str:
 
 def test_h264_and_aac_are_copied() -> None:
     job = input_job(FILE, FILM, Encoding())
-    assert (option(job, "-c:v"), option(job, "-c:a")) == ("copy", "copy")
+    assert (option(job, "-c:v"), option(job, "-c:a:0")) == ("copy", "copy")
     assert (job.copied, job.estimate_bps) == (True, 900_000)
 
 
 def test_anything_else_is_encoded() -> None:
     job = input_job(FILE, OLD, Encoding(video_bps=1_000_000, audio_bps=64_000))
-    assert (option(job, "-c:v"), option(job, "-c:a"), option(job, "-tune")) == ("libx264", "aac", "zerolatency")
+    assert (option(job, "-c:v"), option(job, "-c:a:0"), option(job, "-tune")) == ("libx264", "aac", "zerolatency")
     assert (job.copied, job.estimate_bps) == (False, 1_064_000)
 
 
@@ -43,7 +43,7 @@ def test_pixels_that_browsers_cannot_show_are_encoded() -> None:
 
 def test_encoding_can_be_forced() -> None:
     job = input_job(FILE, FILM, Encoding(coding="encode"))
-    assert (option(job, "-c:v"), option(job, "-c:a")) == ("libx264", "aac")
+    assert (option(job, "-c:v"), option(job, "-c:a:0")) == ("libx264", "aac")
 
 
 def test_a_copy_that_is_impossible_is_refused() -> None:
@@ -102,16 +102,16 @@ def test_a_loop() -> None:
 
 
 def test_sound_from_a_transport_stream_is_filtered_when_it_is_copied() -> None:
-    adts = replace(FILM, audio=InputAudio(codec="aac", adts=True))
-    assert option(push_job(adts, Encoding()), "-bsf:a") == "aac_adtstoasc"
-    assert option(input_job(FILE, adts, Encoding()), "-c:a") == "copy"
-    assert "-bsf:a" not in input_job(FILE, FILM, Encoding()).arguments
+    adts = replace(FILM, audios=(InputAudio(codec="aac", adts=True),))
+    assert option(push_job(adts, Encoding()), "-bsf:a:0") == "aac_adtstoasc"
+    assert option(input_job(FILE, adts, Encoding()), "-c:a:0") == "copy"
+    assert "-bsf:a:0" not in input_job(FILE, FILM, Encoding()).arguments
 
 
 def test_sound_from_a_transport_stream_that_is_looped_is_encoded() -> None:
-    adts = replace(FILM, audio=InputAudio(codec="aac", adts=True))
+    adts = replace(FILM, audios=(InputAudio(codec="aac", adts=True),))
     job = input_job(FileSource(path=Path("film.ts"), loop=True), adts, Encoding())
-    assert (option(job, "-c:v"), option(job, "-c:a")) == ("copy", "aac")
+    assert (option(job, "-c:v"), option(job, "-c:a:0")) == ("copy", "aac")
 
 
 def test_a_file_is_a_file_whatever_it_is_called() -> None:

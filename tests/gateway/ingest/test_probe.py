@@ -33,14 +33,13 @@ def look(tool: Ffmpeg, path: Path) -> InputInfo:
 def test_a_film(each_tool: Ffmpeg, films: Path) -> None:
     info = look(each_tool, films / "film.mp4")
     assert (info.video.codec, info.video.pixels, info.video.fps) == ("h264", "yuv420p", 25.0)
-    assert info.audio is not None
-    assert info.audio.codec == "aac"
+    assert [audio.codec for audio in info.audios] == ["aac"]
     assert info.duration_s == pytest.approx(3.0, abs=0.2)
     assert info.bitrate_bps is not None
 
 
 def test_a_film_without_sound(tool: Ffmpeg, films: Path) -> None:
-    assert look(tool, films / "silent.mp4").audio is None
+    assert look(tool, films / "silent.mp4").audios == ()
 
 
 def test_sound_without_picture_is_refused(tool: Ffmpeg, films: Path) -> None:

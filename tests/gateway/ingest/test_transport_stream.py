@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.ingest.errors import NotTransportStream
+from gateway.ingest.probe import AUDIOS_MAX
 from gateway.ingest.transport_stream import PACKET_BYTES, read_contents
 from gateway.media.errors import NoVideo
 
@@ -40,8 +41,7 @@ def tables(*streams: tuple[int, bytes]) -> bytes:
 def test_a_real_stream_names_its_codecs_in_its_first_packets(films: Path, name: str, video: str, audio: str) -> None:
     contents = read_contents((films / name).read_bytes()[: 8 * PACKET_BYTES])
     assert contents is not None
-    assert contents.audio is not None
-    assert (contents.video.codec, contents.audio.codec) == (video, audio)
+    assert (contents.video.codec, [sound.codec for sound in contents.audios]) == (video, [audio])
 
 
 def test_a_stream_may_begin_inside_a_packet(films: Path) -> None:
@@ -83,7 +83,13 @@ def test_tables_that_have_not_come_are_waited_for() -> None:
 def test_sound_is_told_by_its_type_or_its_descriptors(kind: int, descriptors: bytes, audio: str | None) -> None:
     contents = read_contents(tables((0x1B, b""), (kind, descriptors)))
     assert contents is not None
-    assert (contents.audio.codec if contents.audio else None) == audio
+    assert [sound.codec for sound in contents.audios] == ([audio] if audio else [])
+
+
+def test_every_language_is_named_up_to_a_limit() -> None:
+    contents = read_contents(tables((0x1B, b""), *[(0x0F, b"")] * 2, *[(0x81, b"")] * AUDIOS_MAX))
+    assert contents is not None
+    assert [sound.codec for sound in contents.audios] == ["aac"] * 2 + ["ac3"] * (AUDIOS_MAX - 2)
 
 
 def test_the_order_of_picture_and_sound_does_not_matter() -> None:
@@ -98,7 +104,7 @@ def test_a_table_that_spans_two_packets_is_put_together() -> None:
     second = (b"\x47\x10\0\x11" + section[183:]).ljust(PACKET_BYTES, b"\xff")
     contents = read_contents(PAT + first + FILLER + second + FILLER * 2)
     assert contents is not None
-    assert contents.audio is not None
+    assert len(contents.audios) == 1
 
 
 @given(data=st.binary(max_size=4000))

@@ -75,8 +75,7 @@ def test_the_tables_name_the_tracks() -> None:
     assert contents is not None
     assert contents.video is not None
     assert contents.video.codec == "h264"
-    assert contents.audio is not None
-    assert contents.audio.codec == "aac"
+    assert [audio.codec for audio in contents.audios] == ["aac"]
     assert b"\x0a\x04deu\0" in data[188:376]
 
 
