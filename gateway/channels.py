@@ -469,11 +469,14 @@ def _now_us() -> int:
 
 
 def _no_rung_problem(names: list[str]) -> Problem:
-    there_is = ", ".join(names) or "not known yet"
+    if not names:
+        return Problem(
+            status=503, title="The stream has not said yet what it has", detail="Try again in a moment.", slug="not-yet"
+        )
     return Problem(
         status=404,
         title="This stream has no such rendition",
-        detail=f"What there is: {there_is}. Without one in the URL the gateway chooses.",
+        detail=f"What there is: {', '.join(names)}. Without one in the URL the gateway chooses.",
         slug="no-rendition",
     )
 

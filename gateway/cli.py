@@ -161,6 +161,9 @@ def broadcast(
 def relay(
     link: StreamLink,
     *,
+    rung: Annotated[
+        str | None, typer.Option(help="The size to help with, such as 720p; without it the largest.", metavar="SIZE")
+    ] = None,
     as_json: AsJson = False,
     upload_cap: UploadCap = None,
     monthly_budget: MonthlyBudget = None,
@@ -170,7 +173,7 @@ def relay(
 ) -> None:
     """Help a stream with this machine's upload, without watching it."""
     settings = _settings(config, log_level=log_level, upload_limit_bps=upload_cap, upload_budget_bytes=monthly_budget)
-    run(run_relay(settings, _link(link), as_json=as_json, with_parent=with_parent, console=new_console()))
+    run(run_relay(settings, _link(link), rung=rung, as_json=as_json, with_parent=with_parent, console=new_console()))
 
 
 @app.command(rich_help_panel="Try it")

@@ -16,6 +16,7 @@ from gateway.shutdown import stop_event
 from gateway.terminal import keep_reporting
 from swarm.events import ManifestReady, News, PieceReady, Unreachable
 from swarm.link import Link, format_link
+from swarm.manifest import Manifest
 from swarm.status import StreamStatus
 
 DELAYS_KEPT = 300
@@ -23,10 +24,14 @@ DELAYS_KEPT = 300
 
 
 class Reception:
-    """What has been heard of one stream."""
+    """What has been heard of one stream. ``rung`` is the rendition that is to be helped with."""
 
-    def __init__(self, link: Link) -> None:
+    def __init__(self, link: Link, rung: str | None) -> None:
         self.title = link.title
+        self.rendition = FIRST
+        """The number of the rendition to be a member of, as far as is known."""
+
+        self._rung = rung
         self._link = format_link(link)
         self._state = State.JOINING
         self._piece_s = 0.0
@@ -40,6 +45,7 @@ class Reception:
                 self._delays_s.append(time.time() - (news.capture_us + news.duration_us) / 1e6)
             case ManifestReady():
                 self.title = news.manifest.title
+                self.rendition = rendition_of(news.manifest, self._rung)
                 if news.manifest.ended:
                     self._state = State.ENDED
             case Unreachable():
@@ -56,16 +62,35 @@ class Reception:
         )
 
 
-async def run_relay(settings: Settings, link: Link, *, as_json: bool, with_parent: bool, console: Console) -> None:
+def rendition_of(manifest: Manifest, rung: str | None) -> int:
+    """The rendition of this name; without one, or where there is none of that name, the highest, which needs most."""
+    numbers = {info.name: info.number for info in manifest.renditions}
+    return numbers.get(rung or "", max(numbers.values(), default=FIRST))
+
+
+async def run_relay(
+    settings: Settings, link: Link, *, rung: str | None, as_json: bool, with_parent: bool, console: Console
+) -> None:
     """Be a peer of the stream until stopped; one report a second. Raises CannotStart."""
-    reception = Reception(link)
+    reception = Reception(link, rung)
     with closing(peer_key(settings.data_dir)) as key, stop_event(with_parent=with_parent) as stop:
         membership = quic_membership(settings, key.identity)
         await membership.start()
         try:
-            membership.join(link, FIRST, reception.hear)
+
+            def hear(news: News) -> None:
+                before = reception.rendition
+                reception.hear(news)
+                if reception.rendition != before:
+                    membership.join(link, reception.rendition, hear)
+                    membership.leave(link.stream, before)
+
+            membership.join(link, FIRST, hear)
             await keep_reporting(
-                lambda: reception.report(membership.status(link.stream, FIRST)), stop, as_json=as_json, console=console
+                lambda: reception.report(membership.status(link.stream, reception.rendition)),
+                stop,
+                as_json=as_json,
+                console=console,
             )
         finally:
             await membership.stop()

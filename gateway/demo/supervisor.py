@@ -69,7 +69,7 @@ class Demo:
         self.link = report.link
         self._tell(f"Broadcasting {self.plan.source}: {self.link}")
         for number in range(1, self.plan.viewers + 1):
-            relay = await self._start(f"relay {number}", ["relay", self.link, "--json"])
+            relay = await self._start(f"relay {number}", ["relay", self.link, "--json", *self._rung_of(number)])
             self.relays.append(relay)
         self.gateway = await self._start("gateway", self._gateway_arguments())
         self._watchers = [asyncio.create_task(self._watch(child)) for child in self._children()]
@@ -112,6 +112,11 @@ class Demo:
         source = ["--loop"] if self.plan.source != "test" else []
         ladder = ["--ladder", ",".join(self.plan.ladder)] if self.plan.ladder else []
         return ["broadcast", self.plan.source, "--title", TITLE, "--json", "--new-key", *source, *ladder]
+
+    def _rung_of(self, relay: int) -> list[str]:
+        """Relays are spread over the rungs."""
+        ladder = self.plan.ladder
+        return ["--rung", ladder[relay % len(ladder)]] if ladder else []
 
     def _gateway_arguments(self) -> list[str]:
         return ["gateway", "--host", self.plan.host, "--port", str(self.plan.port), "--link", self.link]

@@ -1,0 +1,171 @@
+"""A ladder over a real swarm in memory: what is joined for whom, what is chosen, what is pinned, and what is left."""
+
+import asyncio
+from functools import cache
+
+import pytest
+
+from gateway.channels import Channel, Channels
+from gateway.ingest.slicer import SlicedPiece
+from gateway.live import LiveWindow
+from gateway.media.description import Rendition
+from gateway.media.payload import PieceSlice, pack
+from gateway.on_air import Studio
+from gateway.problems import Problem
+from swarm.drivers.memory import MemoryNet
+from swarm.events import ManifestReady
+from swarm.identity import Identity
+from swarm.link import Link, stream_name
+from swarm.manifest import Manifest, RenditionInfo
+from swarm.units import StreamId
+from tests.gateway.media_fixture import CAPTURE_US, PIECE_US, Stream, slices, stream
+from tests.gateway.memory_swarm import MemorySwarm
+
+OWNER = Identity(b"owner".ljust(32, b"."))
+STREAM = StreamId(OWNER.key)
+NAME = stream_name(STREAM)
+EPOCH = 7
+IDLE_S = 20.0
+LENGTH_S = 40.0
+
+
+def sources() -> tuple[Stream, Stream]:
+    return stream(seconds=LENGTH_S, size="160x90"), stream(seconds=LENGTH_S, size="320x180")
+
+
+@cache
+def contents() -> tuple[list[PieceSlice], ...]:
+    return tuple(slices(source) for source in sources())
+
+
+class World:
+    """A broadcaster of two rungs and a viewer, joined in memory."""
+
+    def __init__(self) -> None:
+        self.net = MemoryNet("renditions")
+        self.source, self.viewer = MemorySwarm(self.net, "source"), MemorySwarm(self.net, "viewer")
+        at_source = Channels(self.source, window_s=24, idle_leave_s=IDLE_S, clock=lambda: self.net.now)
+        self.channels = Channels(self.viewer, window_s=24, idle_leave_s=IDLE_S, clock=lambda: self.net.now)
+        self.on_air = Studio(self.source, at_source).open(OWNER, "News", lambda: 0)
+        low, high = sources()
+        self.on_air.description(
+            EPOCH,
+            (
+                Rendition(name="90p", bitrate_bps=300_000, media=low.description),
+                Rendition(name="180p", bitrate_bps=600_000, media=high.description),
+            ),
+        )
+        self.channel: Channel = self.channels.add(Link(STREAM, "", self.source.addresses))
+        self.published = 0
+
+    def watch(self, rung: str | None = None) -> LiveWindow:
+        return asyncio.run(self.channel.watch(rung))
+
+    def play(self, pieces: int) -> None:
+        for _ in range(pieces):
+            number = self.published
+            first = contents()[0][number]
+            self.on_air.piece(
+                SlicedPiece(
+                    number=1000 + number,
+                    epoch=EPOCH,
+                    key=first.index == 0,
+                    capture_us=CAPTURE_US + number * PIECE_US,
+                    duration_us=PIECE_US,
+                    payloads=tuple(pack(of_rendition[number]) for of_rendition in contents()),
+                )
+            )
+            self.published += 1
+            self.viewer.run_for(PIECE_US / 1e6)
+            self.channel.steer()
+
+    @property
+    def member_of(self) -> set[int]:
+        return {number for number in (0, 1) if self.viewer.status(STREAM, number) is not None}
+
+
+def test_auto_begins_with_the_lowest_and_climbs_to_what_comes_in_time() -> None:
+    world = World()
+    world.watch()
+    world.play(5)
+    assert world.channel.playing is not None
+    assert (world.channel.playing.name, world.member_of) == ("90p", {0})
+    world.play(70)
+    assert (world.channel.playing.name, world.member_of) == ("180p", {1})
+    text = world.channel.window.playlist(None)
+    assert text.count(b"#EXT-X-DISCONTINUITY\n") == 1
+    assert b"GAP" not in text
+    assert b"RESOLUTION=320x180" in world.channel.window.index()
+
+
+def test_a_player_that_pins_the_lower_one_and_one_that_does_not_share_what_they_share() -> None:
+    world = World()
+    world.watch()
+    world.play(75)
+    assert world.member_of == {1}
+    pinned = world.watch("90p")
+    assert world.watch("90p") is pinned
+    world.play(10)
+    assert world.member_of == {0, 1}
+    assert pinned.is_open
+    assert max(info.width for info in pinned.tracks) == 160
+    assert world.watch("180p").is_open, "it begins with what has come for auto"
+    assert world.viewer.joined.count((STREAM, 1)) == 1
+
+
+def test_pinning_alone_costs_one_membership() -> None:
+    world = World()
+    world.watch()
+    world.channel.hear(manifest_of(world))
+    pinned = world.watch("180p")
+    world.viewer.run_for(IDLE_S - 1)
+    world.watch("180p")
+    world.viewer.run_for(2)
+    assert not world.channel.leave_if_idle(IDLE_S), "the pinned one is watched"
+    assert world.member_of == {1}
+    world.play(10)
+    assert pinned.is_open
+    world.viewer.run_for(IDLE_S)
+    assert world.channel.leave_if_idle(IDLE_S)
+    assert world.member_of == set()
+
+
+def test_auto_comes_back_after_it_was_left_for_a_pinned_one() -> None:
+    world = World()
+    world.watch()
+    world.play(10)
+    world.watch("180p")
+    world.viewer.run_for(IDLE_S - 1)
+    world.watch("180p")
+    world.viewer.run_for(1)
+    world.channel.leave_if_idle(IDLE_S)
+    window = world.watch()
+    world.play(30)
+    assert window is world.channel.window
+    assert window.is_open
+
+
+def test_what_there_is_not_is_said_with_what_there_is() -> None:
+    world = World()
+    world.watch()
+    world.channel.hear(manifest_of(world))
+    with pytest.raises(Problem) as caught:
+        world.watch("1080p")
+    assert caught.value.status == 404
+    assert "90p, 180p" in str(caught.value.detail)
+
+
+def test_a_broadcast_from_here_is_shown_in_full() -> None:
+    world = World()
+    world.play(12)
+    assert world.on_air.channel.playing is not None
+    assert world.on_air.channel.playing.name == "180p"
+    assert asyncio.run(world.on_air.channel.watch("90p")).is_open
+
+
+def manifest_of(world: World) -> ManifestReady:
+    infos: tuple[RenditionInfo, ...] = world.on_air.channel.renditions
+    return ManifestReady(
+        stream=STREAM,
+        manifest=Manifest(stream=STREAM, epoch=EPOCH, revision=1, title="News", created_us=0, renditions=infos),
+    )
