@@ -19,6 +19,7 @@ const page = {
   chosen: null, // the stream that is played, as last heard of
   alarm: null, // why the gateway's list of streams cannot be had
   polling: null, // aborts what is on its way
+  rung: "", // the rendition that the viewer wants, "" for the gateway's choice
   back: false, // the past is shown, not the live edge
   counters: new Map(), // "" or a peer's key -> {at_ms, in, out} at the last poll
   rates: new Map(),
@@ -36,16 +37,32 @@ function choose(stream, since_ms) {
   page.chosen = stream;
   view.drawChoice(stream);
   view.drawShift(stream, page.back);
+  view.drawRungs(stream, page.rung);
   const same = before && stream && before.id === stream.id && before.hls_url === stream.hls_url;
   const resumed = same && before.state === "ended" && stream.state !== "ended";
   if (same && !resumed) return;
   page.back = false;
+  page.rung = "";
   page.counters.clear();
   page.rates.clear();
   meter.restart(since_ms);
   view.drawSwarm(null, page.rates);
-  if (stream) player.play(mediaUrl(stream.hls_url));
+  if (stream) playLive();
   else player.stop();
+}
+
+function playLive() {
+  const rung = page.rung ? `${page.rung}/` : "";
+  player.play(mediaUrl(page.chosen.hls_url.replace(/[^/]*$/, (file) => rung + file)));
+}
+
+function pin(event) {
+  page.rung = event.target.value;
+  page.back = false;
+  view.drawShift(page.chosen, page.back);
+  meter.restart(performance.now());
+  playLive();
+  draw();
 }
 
 // ---- what the gateway says
@@ -176,11 +193,12 @@ function shift() {
   view.drawShift(page.chosen, page.back);
   meter.restart(performance.now());
   if (page.back) player.playBack(mediaUrl(page.chosen.timeshift_url));
-  else player.play(mediaUrl(page.chosen.hls_url));
+  else playLive();
   draw();
 }
 
 document.getElementById("shift").addEventListener("click", shift);
+document.getElementById("rung").addEventListener("change", pin);
 document.getElementById("add").addEventListener("submit", onAdd);
 document.getElementById("unmute").addEventListener("click", unmute);
 for (const button of document.querySelectorAll("[data-copy]")) button.addEventListener("click", onCopy);

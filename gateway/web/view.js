@@ -102,6 +102,21 @@ export function drawShift(stream, back) {
   byId("shift").setAttribute("aria-pressed", String(back));
 }
 
+// `pinned`: the rendition that the viewer wants; "" leaves the choice to the gateway.
+export function drawRungs(stream, pinned) {
+  const names = stream?.renditions ?? [];
+  show("rung-choice", names.length > 1);
+  const auto = stream?.playing ? `Auto (${stream.playing})` : "Auto";
+  const options = [["", auto], ...names.toReversed().map((name) => [name, name])];
+  const select = byId("rung");
+  if (select.options.length !== options.length) {
+    select.replaceChildren(...options.map(() => element("option")));
+  }
+  // Changed in place: a list that is open at this moment stays open.
+  options.forEach(([value, textContent], place) => Object.assign(select.options[place], { value, textContent }));
+  select.value = pinned;
+}
+
 export function drawFigures(meter, player, video) {
   const delay_s = meter.delays.at(-1);
   put("delay", format.seconds(delay_s));

@@ -40,7 +40,7 @@ async def on_air(folder: Path) -> AsyncIterator[str]:
     start_us = int(time.time() * 1e6) - READY * PIECE_US
     async with running_gateway(settings, asyncio.Event()) as (gateway, url):
         broadcast = gateway.studio.open(OWNER, "Test", lambda: 500_000)
-        broadcast.description(7, stream(seconds=SECONDS).description)
+        broadcast.description(7, stream(seconds=SECONDS).renditions)
 
         async def play() -> None:
             for number, content in enumerate(slices(stream(seconds=SECONDS))):
@@ -52,7 +52,7 @@ async def on_air(folder: Path) -> AsyncIterator[str]:
                     key=content.index == 0,
                     capture_us=capture_us,
                     duration_us=PIECE_US,
-                    payload=pack(content),
+                    payloads=(pack(content),),
                 )
                 broadcast.piece(piece)
 

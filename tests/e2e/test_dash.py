@@ -40,7 +40,7 @@ def put(on_air: OnAir, number: int, content: PieceSlice, start_us: int) -> None:
             key=content.index == 0,
             capture_us=start_us + number * PIECE_US,
             duration_us=PIECE_US,
-            payload=pack(content),
+            payloads=(pack(content),),
         )
     )
 
@@ -52,7 +52,7 @@ async def on_air(folder: Path, *, ready: int) -> AsyncIterator[tuple[Gateway, st
     pieces = slices(stream(seconds=SECONDS))
     async with running_gateway(settings, asyncio.Event()) as (gateway, url):
         broadcast = gateway.studio.open(OWNER, "Tom & Jerry <live>", lambda: 500_000)
-        broadcast.description(7, stream(seconds=SECONDS).description)
+        broadcast.description(7, stream(seconds=SECONDS).renditions)
         start_us = int(time.time() * 1e6) - ready * PIECE_US
 
         async def play() -> None:

@@ -44,7 +44,8 @@ def size_of(url: str) -> tuple[int, int]:
 def test_each_rung_is_what_its_name_says_and_auto_is_one_of_them(site: Site) -> None:
     assert size_of(f"{site.stream_url}/180p/index.m3u8") == (320, 180)
     assert size_of(f"{site.stream_url}/360p/index.m3u8") == (640, 360)
-    assert size_of(f"{site.stream_url}/360p/plain.m3u8") == (640, 360)
+    for view in ("plain.m3u8", "ts.m3u8", "stream.ts", "stream.mp4", "manifest.mpd"):
+        assert size_of(f"{site.stream_url}/360p/{view}") == (640, 360), view
     assert size_of(f"{site.stream_url}/index.m3u8") in {(320, 180), (640, 360)}
 
 
@@ -68,8 +69,21 @@ def test_chromium_plays_on_while_the_rung_changes_up_and_down(site: Site) -> Non
     assert errors == []
 
 
-def test_ffmpeg_plays_on_while_the_rung_changes_up_and_down(site: Site) -> None:
-    command = [need_ffmpeg(), "-v", "error", "-i", f"{site.stream_url}/index.m3u8", "-t", "36", "-vf", "scale=320:180"]
+def test_a_viewer_of_the_start_page_pins_a_size(site: Site) -> None:
+    with open_browser(need_chromium()) as browser, open_page(browser, site.url) as page:
+        errors = complaints(page)
+        wait_for_first_frame(page)
+        page.get_by_label("Size").select_option("360p")
+        page.wait_for_function("() => video.videoWidth === 640", timeout=30_000)
+        page.get_by_label("Size").select_option("180p")
+        page.wait_for_function("() => video.videoWidth === 320", timeout=30_000)
+        wait_for_playback(page, 3)
+    assert errors == []
+
+
+@pytest.mark.parametrize("view", ["index.m3u8", "stream.ts"])
+def test_ffmpeg_plays_on_while_the_rung_changes_up_and_down(site: Site, view: str) -> None:
+    command = [need_ffmpeg(), "-v", "error", "-i", f"{site.stream_url}/{view}", "-t", "36", "-vf", "scale=320:180"]
     command += ["-fps_mode", "passthrough", "-f", "rawvideo", "-pix_fmt", "gray", "-"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as player:
         wait_until(lambda: site.playing == "360p")

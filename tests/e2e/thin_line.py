@@ -20,10 +20,14 @@ from gateway.ingest.ffmpeg import find_ffmpeg
 from gateway.ingest.numbering import Numbering
 from gateway.ingest.sources import Encoding, TestSource
 from gateway.ladder import read_ladder
+from gateway.live.transport import TransportStreams
 from gateway.on_air import Studio
 from gateway.origins import Origins
 from gateway.routes.api import api_router
+from gateway.routes.continuous import continuous_router
+from gateway.routes.dash import SourceTime, dash_router
 from gateway.routes.hls import hls_router
+from gateway.routes.hls_transport import hls_transport_router
 from gateway.routes.web import web_router
 from gateway.serving import listen, serve, url_of
 from swarm.events import ManifestReady, News, PieceLost, PieceReady
@@ -182,6 +186,10 @@ def _app(channels: Channels) -> FastAPI:
     app.add_middleware(AudienceCounter, audience=audience)
     app.add_middleware(partial(Origins, allowed_hosts=()))
     app.include_router(api_router(channels, audience, lambda: None))
+    transports = TransportStreams(segment_s=2.0)
+    app.include_router(continuous_router(channels.watch, transports))
+    app.include_router(hls_transport_router(channels.watch, transports))
+    app.include_router(dash_router(channels.watch, lambda _: SourceTime(now_us=time.time_ns() // 1000, delay_s=None)))
     app.include_router(hls_router(channels.watch))
     app.include_router(web_router())
     return app
