@@ -173,9 +173,11 @@ def shelves_of(settings: Settings) -> Shelves | None:
 
 def encoding_of(settings: Settings) -> Encoding:
     """How inputs are encoded and cut."""
+    pace = settings.pace
     return Encoding(
-        part_s=settings.part_s,
-        segment_s=settings.segment_s,
+        part_s=pace.part_ms / 1000,
+        segment_s=pace.segment_s,
+        hold_back_s=pace.hold_back_s,
         video_bps=settings.video_bitrate_bps,
         audio_bps=settings.audio_bitrate_bps,
         preset=settings.encoder_preset,

@@ -15,6 +15,7 @@ from gateway.commands.serve import run_gateway
 from gateway.commands.watch import Player, run_watch
 from gateway.demo.supervisor import Plan
 from gateway.errors import CannotStart
+from gateway.latency import Latency
 from gateway.logs import set_up_logging
 from gateway.media.errors import MediaError
 from gateway.serving import run
@@ -59,6 +60,10 @@ MonthlyBudget = Annotated[
 DownloadOnly = Annotated[
     bool | None, typer.Option("--download-only/--no-download-only", help="Send nothing to peers.", show_default=False)
 ]
+LatencyPreset = Annotated[
+    Latency | None,
+    typer.Option("--latency", help="How late viewers may be: shorter parts, or more in stock for bad networks."),
+]
 StreamLink = Annotated[str, typer.Argument(help="The stream's link: seedcast:...", metavar="LINK", show_default=False)]
 Ladder = Annotated[
     str | None,
@@ -76,6 +81,7 @@ def gateway(
     link: Annotated[
         list[str] | None, typer.Option(help="A stream to know from the start; may be repeated.", metavar="LINK")
     ] = None,
+    latency: LatencyPreset = None,
     upload_cap: UploadCap = None,
     monthly_budget: MonthlyBudget = None,
     download_only: DownloadOnly = None,
@@ -90,6 +96,7 @@ def gateway(
         port=port,
         log_level=log_level,
         links=tuple(link) if link else None,
+        latency=latency,
         upload_limit_bps=upload_cap,
         upload_budget_bytes=monthly_budget,
         download_only=download_only,
@@ -137,6 +144,7 @@ def broadcast(
         bool, typer.Option("--new-key", help="A new stream each time, rather than the same link for the same title.")
     ] = False,
     ladder: Ladder = None,
+    latency: LatencyPreset = None,
     as_json: AsJson = False,
     upload_cap: UploadCap = None,
     monthly_budget: MonthlyBudget = None,
@@ -150,6 +158,7 @@ def broadcast(
         port=port,
         log_level=log_level,
         ladder=ladder,
+        latency=latency,
         upload_limit_bps=upload_cap,
         upload_budget_bytes=monthly_budget,
     )
@@ -186,17 +195,19 @@ def demo(
     ladder: Ladder = None,
     host: Host = None,
     port: WebPort = None,
+    latency: LatencyPreset = None,
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Do not open the page in a browser.")] = False,
     config: Config = None,
 ) -> None:
     """Show everything on this machine: a broadcaster, a swarm of relays, and a gateway to watch at."""
-    settings = _settings(config, host=host, port=port, ladder=ladder, log_level="warning")
+    settings = _settings(config, host=host, port=port, ladder=ladder, latency=latency, log_level="warning")
     plan = Plan(
         source=source,
         viewers=viewers,
         ladder=settings.ladder,
         host=settings.host,
         port=settings.port,
+        latency=settings.latency,
         config=config,
     )
     run(run_demo(plan, with_browser=not no_browser, console=new_console()))

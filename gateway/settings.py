@@ -5,6 +5,7 @@
 
 import os
 import tomllib
+from dataclasses import replace
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Literal
@@ -21,6 +22,7 @@ from pydantic_settings import (
 
 from gateway.errors import SettingsError
 from gateway.ladder import read_ladder
+from gateway.latency import PACES, Latency, Pace
 from swarm.settings import NodeSettings
 from swarm.units import Address
 
@@ -44,6 +46,9 @@ def parse_quantity(value: object) -> object:
 
 Quantity = Annotated[int, BeforeValidator(parse_quantity), Field(ge=0, le=10**15)]
 """A number of bits or bytes, or a text such as "2M"."""
+
+PART_MS_MIN = 100
+SEGMENT_S_MIN = 0.5
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 EncoderPreset = Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow"]
@@ -86,8 +91,9 @@ class Settings(BaseSettings):
 
     ingest_idle_s: Annotated[float, Field(ge=1)] = 10.0
     ingest_linger_s: Annotated[float, Field(ge=0)] = 30.0
-    segment_s: Annotated[float, Field(ge=0.5, le=10)] = 1.0
-    part_ms: Annotated[int, Field(ge=100, le=1000)] = 200
+    latency: Latency = Latency.LOW
+    segment_s: Annotated[float, Field(ge=0, le=10)] = 0.0
+    part_ms: Annotated[int, Field(ge=0, le=1000)] = 0
     video_bitrate_bps: Annotated[int, Field(ge=50_000, le=100_000_000)] = 2_500_000
     audio_bitrate_bps: Annotated[int, Field(ge=16_000, le=1_000_000)] = 128_000
     encoder_preset: EncoderPreset = "veryfast"
@@ -123,9 +129,25 @@ class Settings(BaseSettings):
         read_ladder(value)
         return value
 
+    @field_validator("segment_s")
+    @classmethod
+    def _check_segment(cls, value: float) -> float:
+        if 0 < value < SEGMENT_S_MIN:
+            raise ValueError(f"{value:g}: at least {SEGMENT_S_MIN:g}, or 0 to let latency choose")
+        return value
+
+    @field_validator("part_ms")
+    @classmethod
+    def _check_part(cls, value: int) -> int:
+        if 0 < value < PART_MS_MIN:
+            raise ValueError(f"{value}: at least {PART_MS_MIN}, or 0 to let latency choose")
+        return value
+
     @property
-    def part_s(self) -> float:
-        return self.part_ms / 1000
+    def pace(self) -> Pace:
+        """What ``latency`` stands for, with what is set otherwise in its place."""
+        chosen = PACES[self.latency]
+        return replace(chosen, part_ms=self.part_ms or chosen.part_ms, segment_s=self.segment_s or chosen.segment_s)
 
     @property
     def bitrate_bps(self) -> int:

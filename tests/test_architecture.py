@@ -60,7 +60,7 @@ LAYERS = (
     layer("gateway media", "media"),
     layer(
         "gateway basics",
-        ". errors settings ladder problems logs shutdown coding_choice uplink_books uplink_keeper upload_budget",
+        ". errors latency settings ladder problems logs shutdown coding_choice uplink_books uplink_keeper upload_budget",
         "swarm values",
     ),
     layer("gateway live", "live", "gateway media"),

@@ -16,6 +16,7 @@ import m3u8
 
 from gateway.demo.children import Child, start_child
 from gateway.errors import CannotStart
+from gateway.latency import Latency
 from gateway.routes.api import StreamDetail
 from gateway.shutdown import unless_stopped
 
@@ -43,6 +44,7 @@ class Plan:
     host: str
     port: int
     url: str = ""
+    latency: Latency = Latency.LOW
     config: Path | None = None
 
 
@@ -111,7 +113,8 @@ class Demo:
     def _broadcast_arguments(self) -> list[str]:
         source = ["--loop"] if self.plan.source != "test" else []
         ladder = ["--ladder", ",".join(self.plan.ladder)] if self.plan.ladder else []
-        return ["broadcast", self.plan.source, "--title", TITLE, "--json", "--new-key", *source, *ladder]
+        latency = ["--latency", self.plan.latency]
+        return ["broadcast", self.plan.source, "--title", TITLE, "--json", "--new-key", *latency, *source, *ladder]
 
     def _rung_of(self, relay: int) -> list[str]:
         """Relays are spread over the rungs."""

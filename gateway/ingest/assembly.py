@@ -141,6 +141,7 @@ class Assembly:
                     part_target_s=self._job.part_s,
                     segment_target_s=self._segment_target_s,
                     clock=self._clock,
+                    hold_back_s=self._encoding.hold_back_s,
                 ),
             )
             for output, init in zip(self._job.outputs, rung_inits(self._init), strict=True)

@@ -46,13 +46,14 @@ Source = TestSource | FileSource | UrlSource | DeviceSource
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Encoding:
-    """The rhythm of the stream, and the bitrates where it is encoded here.
+    """The rhythm of the stream, with the hold-back that players are asked for, and the bitrates where it is encoded.
 
     With a ladder, the lowest rung first, the picture is encoded once for each rung.
     """
 
     part_s: float = 0.2
     segment_s: float = 1.0
+    hold_back_s: float = 0.0
     video_bps: int = 2_500_000
     audio_bps: int = 128_000
     preset: str = "veryfast"

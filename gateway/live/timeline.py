@@ -64,6 +64,11 @@ class Timeline:
         last = self.last
         return (last.msn, len(last.slots) - 1) if last else (-1, -1)
 
+    @property
+    def end_s(self) -> float:
+        """Where the newest media ends on the lead track's own timeline."""
+        return self._end_s
+
     def get(self, msn: int) -> Segment | None:
         """The segment with this number, if it is still kept."""
         index = msn - self._segments[0].msn if self._segments else -1

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from gateway.live.jitter import Jitter
 from gateway.live.order import EPOCH_BITS, Piece, PieceOrder, edition
 from gateway.live.periods import Periods
 from gateway.live.presentation import present
@@ -73,6 +74,9 @@ class LiveWindow:
         self._descriptions: dict[int, tuple[MediaDescription, InitSegment]] = {}
         self._epochs: dict[int, EpochMedia] = {}
         self._rhythm: Rhythm | None = None
+        self._jitter: Jitter | None = None
+        self._wished_s = 0.0
+        self._measured: int | None = None
         self._rendered: dict[str, bytes] = {}
         self._compressed: dict[bytes, bytes] = {}
         self._ended = False
@@ -155,6 +159,13 @@ class LiveWindow:
         return self._rhythm
 
     @property
+    def hold_back_s(self) -> float:
+        """How far behind the newest part players should stay: what the standard and the broadcaster ask for, or more
+        where media arrives unevenly. Only once the window is open."""
+        assert self._jitter is not None
+        return max(self._jitter.hold_back_s, self._wished_s)
+
+    @property
     def tracks(self) -> tuple[TrackInfo, ...]:
         """The tracks of the newest segment; none before the window is open."""
         last = self._timeline.last
@@ -226,6 +237,7 @@ class LiveWindow:
                 hint=self.hint,
                 ended=self._ended,
                 skip=skip,
+                hold_back_s=self.hold_back_s,
                 siblings=() if track is None else [info.track for info in self.tracks if info.track != track],
             ),
         )
@@ -307,17 +319,30 @@ class LiveWindow:
 
     def _release(self) -> None:
         """Let in what is in order now."""
-        changed = False
-        for arrival in self._order.take(self._described(), self._clock()):
+        changed, now_s = False, self._clock()
+        for arrival in self._order.take(self._described(), now_s):
             media = self._media(arrival.piece)
             if media is not None and self._timeline.append(arrival, media):
                 self.last_taken = arrival.piece
                 changed = True
+                self._watch_arrival(now_s)
         if changed:
             self._hand_over()
             self._periods.follow(self._timeline.kept())
             self._forget()
             self._waiters.reach(self._timeline.newest)
+
+    def _watch_arrival(self, now_s: float) -> None:
+        """Measure how evenly media comes; each discontinuity begins a time of its own."""
+        last = self._timeline.last
+        assert last is not None
+        if self._jitter is None or self._jitter.part_target_s != self.rhythm.part_target_s:
+            self._jitter = Jitter(self.rhythm.part_target_s)
+        if last.discontinuity != self._measured:
+            self._measured = last.discontinuity
+            self._wished_s = self._descriptions[last.epoch][0].hold_back_s
+            self._jitter.cut()
+        self._jitter.arrived(now_s, self._timeline.end_s)
 
     def _hand_over(self) -> None:
         whole = self._timeline.take_whole()

@@ -97,10 +97,11 @@ class Presentation:
     end_us: int | None = None
 
 
-def plan_latency(delay_s: float | None, part_target_s: float) -> float:
-    """The latency to aim at, capture to picture, where media is ``delay_s`` late on its way; to a tenth of a second,
-    so that the MPD does not change all the time."""
-    return max(LATENCY_LEAST_S, math.ceil(10 * ((delay_s or 0.0) + LATENCY_PARTS * part_target_s)) / 10)
+def plan_latency(delay_s: float | None, part_target_s: float, hold_back_s: float) -> float:
+    """The latency to aim at, capture to picture, where media is ``delay_s`` late on its way and players are to stay
+    ``hold_back_s`` behind what is here; to a tenth of a second, so that the MPD does not change all the time."""
+    behind_s = max(LATENCY_PARTS * part_target_s, hold_back_s + part_target_s)
+    return max(LATENCY_LEAST_S, math.ceil(10 * ((delay_s or 0.0) + behind_s) - 1e-6) / 10)
 
 
 def render_mpd(presentation: Presentation) -> str:

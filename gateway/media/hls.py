@@ -103,19 +103,20 @@ def render_low_latency(
     ended: bool,
     skip: bool = False,
     siblings: Sequence[int] = (),
+    hold_back_s: float = 0.0,
 ) -> str:
     """A media playlist with parts (rfc8216bis section 4.4); ``hint`` is the segment and part to come next.
 
     Parts are listed from three target durations before the end on, as section 6.2.2 asks. With ``skip`` it is a delta
     update (section 6.2.5.1), where there is something to skip. ``siblings`` are the tracks of which it reports how far
-    they are, the same for all.
+    they are, the same for all. Players are to stay ``hold_back_s`` behind the end, or as far as the standard asks.
     """
     target_s = rhythm.target_duration_s
     lines = [
         "#EXTM3U",
         f"#EXT-X-VERSION:{LOW_LATENCY_VERSION}",
         f"#EXT-X-TARGETDURATION:{target_s}",
-        _control_line(rhythm),
+        _control_line(rhythm, hold_back_s),
         f"#EXT-X-PART-INF:PART-TARGET={_seconds(rhythm.part_target_s)}",
         *_sequence_lines(segments),
     ]
@@ -228,9 +229,9 @@ def _folder(track: int | None) -> str:
     return MUXED if track is None else f"track-{track}"
 
 
-def _control_line(rhythm: Rhythm) -> str:
-    part_hold_back_s = _seconds(HOLD_BACK_PARTS * rhythm.part_target_s)
-    hold_back_s = HOLD_BACK_TARGETS * rhythm.target_duration_s
+def _control_line(rhythm: Rhythm, least_s: float) -> str:
+    part_hold_back_s = _seconds(max(HOLD_BACK_PARTS * rhythm.part_target_s, least_s))
+    hold_back_s = _seconds(max(HOLD_BACK_TARGETS * rhythm.target_duration_s, least_s))
     skip_until_s = SKIP_TARGETS * rhythm.target_duration_s
     return (
         f"#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES,CAN-SKIP-UNTIL={skip_until_s}"

@@ -48,7 +48,7 @@ def dash_router(watch: Watch, tell_time: TellTime) -> APIRouter:
 
     async def show_manifest(request: Request, stream: str) -> Response:
         window = await open_window(watch, stream)
-        latency_s = plan_latency(tell_time(stream).delay_s, window.rhythm.part_target_s)
+        latency_s = plan_latency(tell_time(stream).delay_s, window.rhythm.part_target_s, window.hold_back_s)
         if not window.manifest(latency_s):
             await window.wait_whole(answers.OPEN_TIMEOUT_S)
         manifest = window.manifest(latency_s)

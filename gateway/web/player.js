@@ -5,9 +5,15 @@ import { nextRate } from "./pace.js";
 const BACK_OFF_MS = [300, 700, 1500, 3000, 5000];
 const MEDIA_ERROR_GRACE_MS = 5000;
 
-// How far behind the playlist's edge to play. The stock of media falls by up to 0.6 s while the peers that feed this
-// gateway are replaced after a crash, so 1.0 s ends on the brink of a stall; 1.4 s keeps half a second in hand.
+// How far behind the playlist's edge to play: three parts, what the replacing of peers takes, and half a second in hand.
+// The stock of media falls by up to 0.6 s while the peers that feed this gateway are replaced after a crash; with the
+// usual parts of 0.2 s, 1.0 s behind ends on the brink of a stall, and this gives 1.4 s. A playlist that asks for more
+// gets more.
 const HOLD_BACK_S = 1.4;
+const RESERVE_S = 0.74;
+const HOLD_BACK_PARTS = 3;
+const HOLD_BACK_SLACK_S = 0.05;
+const LATE_S_MAX = 4.6;
 const PACE_MS = 250;
 const SMOOTHING = 0.25; // the lag as hls.js knows it swings with every part
 
@@ -15,7 +21,7 @@ const SETTINGS = {
   lowLatencyMode: true,
   liveSyncDuration: HOLD_BACK_S,
   liveSyncOnStallIncrease: 0.25, // a stall asks for a little more hold-back, once for each
-  liveMaxLatencyDuration: 6, // further behind than this: jump, do not hurry
+  liveMaxLatencyDuration: HOLD_BACK_S + LATE_S_MAX, // further behind than this: jump, do not hurry
   maxLiveSyncPlaybackRate: 1, // the speed is pace.js's business
   backBufferLength: 10,
   maxBufferLength: 15,
@@ -51,6 +57,7 @@ export class Player {
   #late_s = 0;
   #back = false;
   #stepped = false;
+  #placed = false;
 
   get playingDate() {
     return this.#hls?.playingDate ?? null;
@@ -108,6 +115,7 @@ export class Player {
   #open() {
     this.#close();
     this.#late_s = 0;
+    this.#placed = false;
     if (!window.Hls?.isSupported()) {
       this.#openNatively();
       return;
@@ -116,7 +124,7 @@ export class Player {
     this.#hls = hls;
     hls.on(window.Hls.Events.ERROR, (_, error) => error.fatal && this.#recover(error));
     hls.on(window.Hls.Events.MANIFEST_PARSED, () => this.#start());
-    hls.on(window.Hls.Events.LEVEL_UPDATED, (_, { details }) => this.#stepBack(details));
+    hls.on(window.Hls.Events.LEVEL_UPDATED, (_, { details }) => this.#place(details));
     hls.attachMedia(this.video);
     hls.loadSource(this.url);
   }
@@ -131,6 +139,22 @@ export class Player {
     this.failed = true;
     this.trouble = "This browser cannot play live video here. Open the address below in VLC or mpv.";
     this.onChange();
+  }
+
+  #place(details) {
+    if (this.#back) this.#stepBack(details);
+    else this.#hold(details);
+  }
+
+  // As far back as the stream's parts and its network need; a player that has begun moves there in its own time.
+  #hold(details) {
+    if (!details.live || !details.partTarget) return;
+    const hold_s = Math.max(details.partHoldBack, HOLD_BACK_PARTS * details.partTarget + RESERVE_S);
+    Object.assign(this.#hls.config, { liveSyncDuration: hold_s, liveMaxLatencyDuration: hold_s + LATE_S_MAX });
+    if (!this.#placed && hold_s > HOLD_BACK_S + HOLD_BACK_SLACK_S) {
+      this.video.currentTime = Math.max(details.fragmentStart, details.edge - hold_s);
+    }
+    this.#placed = true;
   }
 
   // What is over begins at its beginning, as any film does.

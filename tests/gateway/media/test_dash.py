@@ -171,7 +171,11 @@ def test_no_url_is_absolute() -> None:
     ("delay_s", "latency_s"), [(None, LATENCY_LEAST_S), (0.0, LATENCY_LEAST_S), (0.61, 1.5), (3, 3.9)]
 )
 def test_the_latency_aimed_at_is_the_delay_and_four_parts(delay_s: float | None, latency_s: float) -> None:
-    assert plan_latency(delay_s, 0.22) == latency_s
+    assert plan_latency(delay_s, 0.22, 0.66) == latency_s
+
+
+def test_the_latency_aimed_at_grows_with_the_hold_back() -> None:
+    assert plan_latency(0.5, 0.2, 2.0) == 2.7
 
 
 @given(st.integers(-(10**20), 10**20))

@@ -16,6 +16,7 @@ descriptions = st.builds(
     part_target_s=st.floats(0.01, 10),
     segment_target_s=st.floats(0.1, 120),
     clock=st.booleans(),
+    hold_back_s=st.floats(0, 60),
 )
 
 
@@ -45,12 +46,22 @@ def test_any_bytes_are_a_media_error(data: bytes) -> None:
         ("segment_target_s", 10**400),
         ("segment_target_s", None),
         ("clock", 1),
+        ("hold_back_s", -0.1),
+        ("hold_back_s", float("nan")),
+        ("hold_back_s", 61),
+        ("hold_back_s", None),
     ],
 )
 def test_a_field_that_makes_no_sense_is_refused(name: str, value: object) -> None:
     fields = json.loads(stream().description.to_bytes())
     with pytest.raises(MediaError):
         MediaDescription.from_bytes(json.dumps({**fields, name: value}).encode())
+
+
+def test_a_description_without_a_hold_back_asks_for_none() -> None:
+    fields = json.loads(stream().description.to_bytes())
+    del fields["hold_back_s"]
+    assert MediaDescription.from_bytes(json.dumps(fields).encode()).hold_back_s == 0.0
 
 
 def test_an_init_segment_that_no_manifest_takes_is_refused_with_the_way_out() -> None:

@@ -52,6 +52,20 @@ def low_latency(*segments: SegmentLine, track: int | None = None, ended: bool = 
     return render_low_latency(segments, rhythm=RHYTHM, track=track, hint=(12, 2), ended=ended)
 
 
+@pytest.mark.parametrize(
+    ("wished_s", "said"),
+    [
+        (0.0, "PART-HOLD-BACK=0.66,HOLD-BACK=3"),
+        (0.5, "PART-HOLD-BACK=0.66,HOLD-BACK=3"),
+        (1.2, "PART-HOLD-BACK=1.2,HOLD-BACK=3"),
+        (6.5, "PART-HOLD-BACK=6.5,HOLD-BACK=6.5"),
+    ],
+)
+def test_players_are_held_back_as_wished_and_never_less_than_the_standard_asks(wished_s: float, said: str) -> None:
+    text = render_low_latency([segment(11)], rhythm=RHYTHM, track=None, hint=(12, 0), ended=False, hold_back_s=wished_s)
+    assert text.splitlines()[3].endswith(said)
+
+
 def test_a_low_latency_playlist_word_for_word() -> None:
     text = low_latency(segment(11), segment(12, parts=(KEY, LOST), complete=False))
     assert text.splitlines() == [
