@@ -29,12 +29,14 @@ from gateway.membership import ANY_HOST, quic_membership
 from gateway.on_air import OnAir, Studio
 from gateway.origins import Origins
 from gateway.problems import Problem
+from gateway.recordings import Recordings
 from gateway.routes.api import api_router
 from gateway.routes.continuous import continuous_router
 from gateway.routes.dash import SourceTime, dash_router
 from gateway.routes.hls import hls_router
 from gateway.routes.hls_transport import hls_transport_router
 from gateway.routes.ingest import ingest_router
+from gateway.routes.recordings import recordings_router
 from gateway.routes.timeshift import timeshift_router
 from gateway.routes.web import web_router
 from gateway.settings import Settings
@@ -71,6 +73,7 @@ class Gateway:
             shelves=self._shelves,
         )
         self.transports = TransportStreams(settings.ts_segment_s)
+        self.recordings = Recordings(settings.data_dir / "recordings", self.channels, self.transports)
         self.studio = Studio(self.membership, self.channels)
         self.desk = IngestDesk(
             keys,
@@ -103,6 +106,7 @@ class Gateway:
             stack.push_async_callback(self.membership.stop)
             await self.membership.start()
             stack.callback(self.channels.close)
+            stack.push_async_callback(self.recordings.close)
             stack.callback(self.desk.close)
             sweeper = asyncio.create_task(self.channels.sweep(), name="sweeper")
             stack.push_async_callback(_cancel, sweeper)
@@ -144,6 +148,7 @@ def web_app(gateway: Gateway) -> FastAPI:
     app.add_middleware(AudienceCounter, audience=gateway.audience)
     app.add_middleware(Origins, allowed_hosts=_host_names(gateway.settings))
     app.include_router(api_router(gateway.channels, gateway.audience, gateway.membership.uplink_report))
+    app.include_router(recordings_router(gateway.recordings))
     app.include_router(dash_router(gateway.channels.watch, gateway.source_time))
     app.include_router(continuous_router(gateway.channels.watch, gateway.transports))
     app.include_router(hls_transport_router(gateway.channels.watch, gateway.transports))

@@ -10,6 +10,7 @@ import typer
 from gateway.commands.broadcast import Programme, run_broadcast
 from gateway.commands.demo import run_demo
 from gateway.commands.keys import add_key, list_keys, remove_key
+from gateway.commands.record import run_record
 from gateway.commands.relay import run_relay
 from gateway.commands.serve import run_gateway
 from gateway.commands.watch import Player, run_watch
@@ -126,6 +127,30 @@ def watch(
         download_only=download_only,
     )
     run(run_watch(settings, _link(link), player, new_console()))
+
+
+@app.command(rich_help_panel="Watch")
+def record(
+    link: StreamLink,
+    file: Annotated[
+        Path, typer.Argument(help="A new file that ends in .mp4 or .ts.", metavar="FILE", show_default=False)
+    ],
+    *,
+    upload_cap: UploadCap = None,
+    monthly_budget: MonthlyBudget = None,
+    download_only: DownloadOnly = None,
+    config: Config = None,
+    log_level: LogLevel = "warning",
+) -> None:
+    """Record a stream into a file, which can be played while it grows."""
+    settings = _settings(
+        config,
+        log_level=log_level,
+        upload_limit_bps=upload_cap,
+        upload_budget_bytes=monthly_budget,
+        download_only=download_only,
+    )
+    run(run_record(settings, _link(link), file, new_console()))
 
 
 @app.command(rich_help_panel="Broadcast")

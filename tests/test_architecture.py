@@ -70,7 +70,7 @@ LAYERS = (
     # Where the swarm and the players meet: the only place that starts a driver.
     layer(
         "gateway meeting",
-        "membership renditions channels on_air",
+        "membership renditions channels on_air recordings",
         f"gateway basics, gateway media, gateway live, gateway past, gateway ingest, {SWARM_VALUES}, swarm machine, "
         "swarm drivers",
     ),
@@ -90,8 +90,8 @@ LAYERS = (
     layer(
         "gateway commands",
         "commands",
-        "gateway basics, gateway media, gateway ingest, gateway house, gateway meeting, gateway app, gateway demo, "
-        + SWARM_VALUES,
+        "gateway basics, gateway media, gateway live, gateway past, gateway ingest, gateway house, gateway meeting, "
+        "gateway app, gateway demo, " + SWARM_VALUES,
     ),
     layer(
         "gateway cli",

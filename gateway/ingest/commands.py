@@ -29,6 +29,8 @@ Options = dict[str, Option]
 MOVFLAGS = "cmaf+frag_keyframe+delay_moov+frag_discont+separate_moof"
 HAIR_US = 1000
 TS_OFFSET_S = 1
+PART_S_MIN = Fraction(1, 10)
+"""Shorter parts cost more headers than they win; 25 frames a second have none of just 0.1 s."""
 SOUND_RATE_HZ = 48_000
 MAIN = "main"
 """The name of a stream's one rendition."""
@@ -255,10 +257,10 @@ def _rhythm(encoding: Encoding, fps: Fraction | None) -> Options:
 
 
 def _part_s(encoding: Encoding, fps: Fraction | None) -> float:
-    """The whole number of frames that comes nearest to the part's wanted length."""
+    """The whole number of frames that comes nearest to the part's wanted length, within what is sensible."""
     if fps is None:
         return encoding.part_s
-    return float(max(round(encoding.part_s * fps), 1) / fps)
+    return float(max(round(encoding.part_s * fps), math.ceil(PART_S_MIN * fps)) / fps)
 
 
 def _exact(fps: float | None) -> Fraction | None:

@@ -1,10 +1,10 @@
 """How far behind the window's edge players should stay, from how unevenly media arrives here.
 
 Pure: time is an argument. A player that begins while media comes early runs dry when it later comes late: it needs a
-stock as long as the spread between the two, and one part more, which it is about to load. The spread is taken within short spells, so that neither
-clocks that drift apart nor a route that changes for good count. One bad spell is an accident, two within memory are the
-way this network is: the second worst counts. A hold-back rises at once and falls a step at a time after a calm while,
-because each change is a change of every playlist.
+stock as long as the spread between the two, and one part more, which it is about to load. The spread is taken within
+short spells, so that neither clocks that drift apart nor a route that changes for good count. One bad spell is an
+accident, two within memory are the way this network is: the second worst counts. A hold-back rises at once and falls a
+step at a time after a calm while, because each change is a change of every playlist.
 """
 
 import math

@@ -46,7 +46,7 @@ def seedcast(line: str) -> int:
     return ended.value.code
 
 
-@pytest.mark.parametrize("command", ["", "gateway", "watch", "broadcast", "relay", "demo", "keys", "keys add"])
+@pytest.mark.parametrize("command", [*"gateway watch broadcast relay record demo keys".split(), "", "keys add"])
 def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert seedcast(f"{command} --help") == 0
     assert "Usage:" in capsys.readouterr().out
@@ -64,6 +64,8 @@ def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixtu
         ("broadcast /no/such/film.mp4", "There is no file /no/such/film.mp4"),
         ("broadcast /", "is a directory"),
         (f"broadcast test --title {'a' * 300}", "This title cannot be used"),
+        (f"record {shlex.quote(LINK)} film.avi", "must end in .mp4 or .ts"),
+        (f"record {shlex.quote(LINK)} /no/such/folder/film.mp4", "There is no folder"),
         ("keys remove nobody", "There is no key named nobody"),
         ("demo --host 192.0.2.1", "Choose another one by --host"),
     ],
