@@ -12,7 +12,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from pydantic import BaseModel
 
 from gateway import problems
@@ -33,6 +33,7 @@ from gateway.recordings import Recordings
 from gateway.routes.api import api_router
 from gateway.routes.continuous import continuous_router
 from gateway.routes.dash import SourceTime, dash_router
+from gateway.routes.dispatch import MediaDispatch
 from gateway.routes.hls import hls_router
 from gateway.routes.hls_transport import hls_transport_router
 from gateway.routes.ingest import ingest_router
@@ -145,15 +146,14 @@ def web_app(gateway: Gateway) -> FastAPI:
         lifespan=lifespan,
     )
     problems.install(app)
+    media = media_routers(gateway)
+    app.add_middleware(MediaDispatch, routers=media)
     app.add_middleware(AudienceCounter, audience=gateway.audience)
     app.add_middleware(Origins, allowed_hosts=_host_names(gateway.settings))
     app.include_router(api_router(gateway.channels, gateway.audience, gateway.membership.uplink_report))
     app.include_router(recordings_router(gateway.recordings))
-    app.include_router(dash_router(gateway.channels.watch, gateway.source_time))
-    app.include_router(continuous_router(gateway.channels.watch, gateway.transports))
-    app.include_router(hls_transport_router(gateway.channels.watch, gateway.transports))
-    app.include_router(hls_router(gateway.channels.watch))
-    app.include_router(timeshift_router(gateway.channels.tune))
+    for router in media:
+        app.include_router(router)
     app.include_router(ingest_router(gateway.desk))
     app.include_router(web_router())
 
@@ -162,6 +162,18 @@ def web_app(gateway: Gateway) -> FastAPI:
         return Health(status="ok", seedcast=installed_version(), streams=len(gateway.channels))
 
     return app
+
+
+def media_routers(gateway: Gateway) -> tuple[APIRouter, ...]:
+    """What players ask for under /live/{stream}; the first that has a route counts."""
+    watch = gateway.channels.watch
+    return (
+        dash_router(watch, gateway.source_time),
+        continuous_router(watch, gateway.transports),
+        hls_transport_router(watch, gateway.transports),
+        hls_router(watch),
+        timeshift_router(gateway.channels.tune),
+    )
 
 
 def keys_path(settings: Settings) -> Path:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from gateway.live.jitter import Jitter
+from gateway.live.joined import Joined
 from gateway.live.order import EPOCH_BITS, Piece, PieceOrder, edition
 from gateway.live.periods import Periods
 from gateway.live.presentation import present
@@ -79,6 +80,7 @@ class LiveWindow:
         self._measured: int | None = None
         self._rendered: dict[str, bytes] = {}
         self._compressed: dict[bytes, bytes] = {}
+        self._joined = Joined()
         self._ended = False
         self._closed = False
         self.last_taken: Piece | None = None
@@ -291,7 +293,9 @@ class LiveWindow:
     def segment(self, msn: int, track: int | None) -> Sequence[Buffer]:
         """A whole segment's bytes; empty when it is not here."""
         segment = self._timeline.get(msn)
-        return segment.buffers(track) if segment is not None and segment.complete else ()
+        if segment is None or not segment.complete:
+            return ()
+        return self._joined.get((msn, None, track), segment.buffers(track))
 
     def find_at(self, discontinuity: int, track: int, time: int) -> Segment | None:
         """The segment whose media of this track starts at ``time``, in the track's timescale."""
@@ -314,8 +318,9 @@ class LiveWindow:
     def part(self, msn: int, index: int, track: int | None) -> Sequence[Buffer]:
         """A part's bytes; empty when it is not here."""
         segment = self._timeline.get(msn)
-        inside = segment is not None and 0 <= index < len(segment.slots)
-        return segment.slots[index].buffers(track) if segment is not None and inside else ()
+        if segment is None or not 0 <= index < len(segment.slots):
+            return ()
+        return self._joined.get((msn, index, track), segment.slots[index].buffers(track))
 
     def _release(self) -> None:
         """Let in what is in order now."""

@@ -19,6 +19,7 @@ from gateway.serving import run
 from swarm.link import Link, format_link, parse_link
 from swarm.units import Address, StreamId
 
+COMMANDS = ("", "gateway", "watch", "broadcast", "relay", "record", "demo", "keys", "keys add")
 LINK = format_link(Link(StreamId(bytes(range(32))), "A film", (Address("127.0.0.1", 9),)))
 
 
@@ -46,7 +47,7 @@ def seedcast(line: str) -> int:
     return ended.value.code
 
 
-@pytest.mark.parametrize("command", [*"gateway watch broadcast relay record demo keys".split(), "", "keys add"])
+@pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert seedcast(f"{command} --help") == 0
     assert "Usage:" in capsys.readouterr().out
