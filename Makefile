@@ -13,7 +13,7 @@ export SEEDCAST_NO_SKIP := 1
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test check lint types fix unit e2e sim sim-report bench bench-swarm bench-relay bench-fuzz test-tools clean
+.PHONY: help setup run demo test check lint types fix unit e2e sim sim-report bench bench-swarm bench-relay bench-gateway bench-fuzz test-tools clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -64,6 +64,9 @@ bench-swarm: $(VENV)/.run ## measure real nodes on this machine: make bench-swar
 
 bench-relay: $(VENV)/.run ## measure what one viewer costs that relays; the last line is JSON
 	@exec $(BIN)/python -m tests.bench.relay $(ARGS)
+
+bench-gateway: $(VENV)/.test test-tools ## measure the gateway towards players, beside nginx; the last line is JSON
+	@exec $(BIN)/python -m tests.bench.gateway $(ARGS)
 
 bench-fuzz: $(VENV)/.run ## send ten million messages of every kind to one node; the last line is JSON
 	@exec $(BIN)/python -m tests.bench.fuzz $(ARGS)
