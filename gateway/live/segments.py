@@ -68,9 +68,13 @@ def gap_slot(duration_s: float) -> Slot:
 
 
 def make_slot(parts: Sequence[Part], init: InitSegment) -> Slot | None:
-    """A piece's parts by tracks; None when none is of the lead track. Parts of unknown tracks are left out."""
+    """A piece's parts by tracks; None when none is of the lead track. Parts of unknown tracks are left out.
+
+    The lead track comes first, in what is muxed too: Shaka takes a fragment's first decode time for the picture's.
+    """
     lead = init.lead
-    tracks = {info.track: parts_of(parts, info.track) for info in init.tracks}
+    ordered = (lead, *(info for info in init.tracks if info is not lead))
+    tracks = {info.track: parts_of(parts, info.track) for info in ordered}
     tracks = {track: of_track for track, of_track in tracks.items() if of_track}
     if lead.track not in tracks:
         return None

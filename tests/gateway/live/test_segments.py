@@ -30,6 +30,16 @@ def test_bytes_by_track_and_of_all() -> None:
     assert segment.size_bytes == sum(len(part.data) for piece in pieces[:2] for part in piece.parts)
 
 
+def test_the_picture_comes_first_in_what_is_muxed_whatever_the_order_of_the_tracks() -> None:
+    source = stream()
+    (content, *_) = slices(source)
+    sound_first = InitSegment(data=source.init.data, tracks=source.init.tracks[::-1])
+    slot = make_slot(content.parts, sound_first)
+    assert slot is not None
+    assert b"".join(slot.muxed) == mux(sorted(content.parts, key=lambda part: part.track))
+    assert b"".join(slot.muxed) != mux(sorted(content.parts, key=lambda part: -part.track))
+
+
 def test_muxing_happens_once() -> None:
     (slot,) = segment_of(0).slots
     assert slot.buffers(None) is slot.buffers(None)
