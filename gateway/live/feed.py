@@ -1,4 +1,7 @@
-"""The window as one reader follows it: from the newest key frame on, slot by slot as they arrive.
+"""The window as one reader follows it: from a key frame on, slot by slot as they arrive.
+
+Such players play from the first picture that they get, and hardly ever catch up: what they begin behind, they stay
+behind. A reader is therefore given the next key frame when that is near, else the newest that is here.
 
 A reader pulls: one that stops holds nothing, and when it goes on too far behind, it goes on at the newest key frame.
 """
@@ -10,12 +13,15 @@ from gateway.live.window import LiveWindow
 
 LAG_S_MAX = 10.0
 """How far behind the newest segment a reader may be: long enough for a hiccup of a wireless network."""
+START_WAIT_S_MAX = 0.7
+"""How long a reader is kept waiting for a better place to begin."""
 SILENCE_S_MAX = 60.0
 """A stream of which nothing comes for so long is over for its readers."""
 
 
 async def follow(window: LiveWindow) -> AsyncIterator[tuple[Segment, int]]:
     """Segments and the index of the slot in them, gaps left out. Ends when nothing more will come."""
+    await _near_key(window)
     place = newest_key(window)
     while place is not None:
         msn, index = place
@@ -30,6 +36,17 @@ async def follow(window: LiveWindow) -> AsyncIterator[tuple[Segment, int]]:
             place = (msn + 1, 0)
         elif not await window.wait_for(msn, index, SILENCE_S_MAX):
             return
+
+
+async def _near_key(window: LiveWindow) -> None:
+    """Returns when the next key frame is here, or is not to be waited for."""
+    kept = window.kept()
+    if not kept or kept[-1].complete:
+        return
+    last = kept[-1]
+    expected_s = window.rhythm.target_duration_s - last.duration_s
+    if 0 < expected_s <= START_WAIT_S_MAX:
+        await window.wait_for(last.msn + 1, 0, START_WAIT_S_MAX)
 
 
 def newest_key(window: LiveWindow) -> tuple[int, int] | None:

@@ -1,6 +1,6 @@
 """A stream as one endless answer under /live/{stream}/: MPEG-TS, and fragmented MP4.
 
-Begins with the newest key frame that is here, so that the first byte comes at once, and goes on part by part as they
+Begins with the newest key frame that is here, or with the next one when that is near, and goes on part by part as they
 arrive. A player that does not read is not sent anything: what waits for it is one part and the connection's own buffer.
 While it reads, its stream counts as watched.
 """
@@ -36,8 +36,8 @@ def continuous_router(watch: Watch, transports: TransportStreams) -> APIRouter:
         window = await open_window(watch, stream)
         return _endless(request, _while_watched(watch, stream, window, _mp4(window)), MP4_TYPE)
 
-    add_route(router, "/stream.ts", show_transport, "Endless MPEG-TS, from the newest key frame on")
-    add_route(router, "/stream.mp4", show_mp4, "Endless fragmented MP4, from the newest key frame on")
+    add_route(router, "/stream.ts", show_transport, "Endless MPEG-TS, from a key frame on")
+    add_route(router, "/stream.mp4", show_mp4, "Endless fragmented MP4, from a key frame on")
     return router
 
 

@@ -57,12 +57,34 @@ def test_slots_are_given_as_they_arrive() -> None:
     asyncio.run(main())
 
 
+@pytest.mark.parametrize(
+    ("here", "begins"),
+    [([1000], (100, 0)), ([1000, 1001], (101, 0)), ([1000, 1001, 1002, 1003, 1004, 1005], (101, 0))],
+)
+def test_a_reader_begins_at_the_next_key_frame_when_that_is_near(here: list[int], begins: tuple[int, int]) -> None:
+    async def main() -> tuple[int, int]:
+        window = opened(*here)
+        beginning = asyncio.ensure_future(anext(follow(window)))
+        await asyncio.sleep(0)
+        assert beginning.done() == (len(here) != 2)
+        put(window, *range(here[-1] + 1, 1006))
+        return place(*await beginning)
+
+    assert asyncio.run(main()) == begins
+
+
+def test_a_key_frame_that_does_not_come_is_not_waited_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    window = opened(1000, 1001, 1002, 1003)
+    monkeypatch.setattr(feed, "START_WAIT_S_MAX", 0.21)
+    assert place(*asyncio.run(anext(follow(window)))) == (100, 0)
+
+
 def test_lost_pieces_are_left_out() -> None:
     async def main() -> None:
-        window = opened(1000, 1001)
+        window = opened(1000)
         reading = asyncio.create_task(rest(window))
         await asyncio.sleep(0)
-        put(window, 1004, 1005)
+        put(window, 1001, 1004, 1005)
         window.lose_piece(1002)
         window.lose_piece(1003)
         await asyncio.sleep(0)
