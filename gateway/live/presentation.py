@@ -39,11 +39,19 @@ def present(
         published_us=published_us,
         part_target_s=rhythm.part_target_s,
         target_duration_s=rhythm.target_duration_s,
-        window_s=window_s,
+        window_s=min(window_s, _depth_s(segments, rhythm)),
         latency_s=latency_s,
         periods=tuple(shown),
         end_us=last_us if ended else None,
     )
+
+
+def _depth_s(segments: Sequence[Segment], rhythm: Rhythm) -> float:
+    """How far back from the newest part there is media: Shaka asks for ever for what was before a stream began."""
+    here = [segment for segment in segments if segment.lead_start is not None]
+    first, last = here[0], here[-1]
+    span_s = (last.capture_us - first.capture_us) / 1_000_000 + last.duration_s
+    return max(span_s - rhythm.part_target_s, 0.0)
 
 
 def _segments_of(cut: Cut, segments: Sequence[Segment]) -> list[Segment]:

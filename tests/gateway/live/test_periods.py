@@ -57,6 +57,15 @@ def test_even_segments_are_on_a_grid_from_media_time_zero() -> None:
     assert "presentationTimeOffset" not in show.template()
 
 
+def test_no_more_is_offered_to_go_back_than_there_is() -> None:
+    show = Show()
+    offered_s = []
+    for pieces in (10, 10, 200):
+        show.play(pieces)
+        offered_s.append(show.mpd().attrib["timeShiftBufferDepth"])
+    assert offered_s == ["PT1.78S", "PT3.78S", "PT23.78S"]
+
+
 def test_who_joins_late_has_the_same_grid_and_start() -> None:
     show, late = Show(), Show()
     show.play(60)
