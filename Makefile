@@ -13,7 +13,7 @@ export SEEDCAST_NO_SKIP := 1
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test check lint types fix unit e2e sim sim-report bench bench-swarm bench-relay bench-gateway bench-fuzz test-tools clean
+.PHONY: help setup run demo test check lint types fix unit e2e e2e-players sim sim-report bench bench-swarm bench-relay bench-gateway bench-fuzz test-tools player-tools clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,6 +47,9 @@ unit: $(VENV)/.test ## only the tests without real processes, sockets or browser
 
 e2e: $(VENV)/.test test-tools ## only the tests with real processes, ffmpeg and a real browser
 	@$(BIN)/python -m pytest -m e2e $(ARGS)
+
+e2e-players: $(VENV)/.players test-tools player-tools ## play in every real player and print a table (half an hour); ARGS="--only vlc"
+	@exec $(BIN)/python -m tests.players $(ARGS)
 
 sim: $(VENV)/.run ## simulate a swarm: make sim SCENARIO=churn VIEWERS=200 SEED=1 SECONDS=30 (ARGS=--list names them)
 	@exec $(BIN)/python -m swarm.sim $(if $(SCENARIO),--scenario $(SCENARIO)) $(if $(VIEWERS),--viewers $(VIEWERS)) \
@@ -87,6 +90,11 @@ $(VENV)/.test: pyproject.toml | $(BIN)/pip
 	@$(PIP) install --editable '.[test]'
 	@touch $@ $(VENV)/.run
 
+$(VENV)/.players: pyproject.toml | $(BIN)/pip
+	@echo "Installing the players that are Python packages into $(VENV) ..."
+	@$(PIP) install --editable '.[test,players]'
+	@touch $@ $(VENV)/.run $(VENV)/.test
+
 # Debian and Ubuntu keep the module that puts pip into a new environment in a package of its own, python3-venv.
 # Without it, a pip of the system or uv can fill the environment from outside.
 $(BIN)/pip:
@@ -124,3 +132,19 @@ test-tools:
 	fi; \
 	echo "Not on this machine: $$missing. The tests that need it are $(if $(SEEDCAST_NO_SKIP),going to fail,skipped)."; \
 	echo "To run them too: sudo apt install $$missing"
+
+# Players with windows, a virtual screen for them, and npm for the players in pages; what is missing is left out.
+PLAYER_PACKAGES := xvfb mpv vlc-bin vlc-plugin-base vlc-plugin-video-output npm \
+	gstreamer1.0-plugins-base-apps gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-libav gstreamer1.0-x
+
+player-tools:
+	@missing=""; \
+	for program in Xvfb mpv vlc npm gst-play-1.0 ffplay; do command -v $$program >/dev/null || missing="$$missing $$program"; done; \
+	test -n "$$missing" || exit 0; \
+	if test "$$(id -u)" = 0 && command -v apt-get >/dev/null; then \
+		echo "Installing players by apt, for$$missing"; \
+		apt-get update -qq </dev/null && \
+		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(PLAYER_PACKAGES) </dev/null >/dev/null && exit 0; \
+	fi; \
+	echo "Not on this machine:$$missing. What needs them is left out of the table."; \
+	echo "To have them too: sudo apt install $(PLAYER_PACKAGES)"
