@@ -1,6 +1,6 @@
 """What this node tells its neighbours of itself in one swarm: adverts, and peer exchange."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from swarm import wire
 from swarm.circle import Circle
@@ -19,7 +19,8 @@ RIDE_S = 1.0
 the block alone, while a packet of its own costs both ends a wake-up, and its acknowledgement two more."""
 
 ADVERT_SOON_S = (0.25, 1.5)
-"""A change that matters is told at once, but not more often than this, to the former and to the latter."""
+"""A change that matters is told at once, but not more often than this, to the former and to the latter; by the source,
+which has a place for few and ought to find them fast, to both as to the former."""
 
 EXCHANGE_EVERY_S = (30.0, 5.0)
 """The latter to those whom nobody can reach: others do not come by themselves."""
@@ -31,9 +32,6 @@ MANIFEST_AGAIN_S = 1.0
 """How soon a mate is sent a manifest again, however often it says that it has an older one."""
 
 PROBE_AGAIN_S = 1.0
-CUT_PIECES = 2
-"""Who changes parents is cut off for a moment, and nobody needs to know."""
-
 UNKNOWN_MS = 0xFFFF
 LONGEST_MS = 0xFFFE
 
@@ -50,9 +48,8 @@ class Herald:
         self._last_s = [float("-inf"), float("-inf")]
         self._changed = True
         self._exchange_s = [now + every_s for every_s in EXCHANGE_EVERY_S]
-        self._announced: Sequence[tuple[Stripe, bool, int, object]] = []
+        self._announced: Sequence[object] = []
         self._rooted: set[Stripe] = set()
-        self._cut_s: dict[Stripe, float] = {}
         self._said = circle.vantage.access
         self._riding: set[PeerId] = set()
         self._ride_until_s = now
@@ -75,9 +72,10 @@ class Herald:
         if self._circle.vantage.access is not self._said:
             self._said = self._circle.vantage.access
             self.soon(now)
-        if gist != self._announced:
-            self.soon(now, everywhere=self._is_back(nursery.colours, now) or self._has_new_room(gist))
-            self._announced = gist
+        rooted = {stripe for stripe in nursery.colours if self._intake.is_rooted(stripe)}
+        if gist != self._announced or not rooted <= self._rooted:
+            self.soon(now, everywhere=self._circle.is_source or not rooted <= self._rooted)
+            self._announced, self._rooted = gist, rooted
         due = [now >= due_s for due_s in self._due_s]
         if self._riding and now >= self._ride_until_s:
             self._advertise(self._riding, now)
@@ -89,21 +87,6 @@ class Herald:
                 for mate in self._circle.mates.values():
                     if hard == (mate.access is Access.HARD):
                         self._name_some(mate, EXCHANGE_PEERS[1])
-
-    def _has_new_room(self, gist: Sequence[tuple[Stripe, bool, int, object]]) -> bool:
-        """Whether this is the source, and has a place again where it had none: whoever is near enough may have it."""
-        full = {stripe for stripe, free, *_ in self._announced if not free}
-        return self._circle.is_source and any(free and stripe in full for stripe, free, *_ in gist)
-
-    def _is_back(self, colours: Iterable[Stripe], now: float) -> bool:
-        """Whether one of my colours was cut off from the source for a while, and is no more."""
-        patience_s = CUT_PIECES * self._circle.beat_s
-        rooted = {stripe for stripe in colours if self._intake.is_rooted(stripe)}
-        back = any(now - self._cut_s.pop(stripe) > patience_s for stripe in rooted & self._cut_s.keys())
-        for stripe in self._rooted - rooted:
-            self._cut_s[stripe] = now
-        self._rooted = rooted
-        return back
 
     def _proclaim(self, due: list[bool], now: float) -> None:
         """It is time for the near, with whom blocks are exchanged, or for the far; the near without news can wait."""
