@@ -347,6 +347,17 @@ def test_there_is_a_status_of_what_the_node_is_in() -> None:
     assert stage.node.status(STREAM, rendition=1) is None
 
 
+def test_one_rendition_is_left_while_the_others_are_kept() -> None:
+    stage = Stage()
+    for number in (0, 1, 2):
+        stage.node.join(STREAM, number, (), stage.now)
+    stage.node.leave(STREAM, stage.now, 1)
+    assert [stage.node.status(STREAM, number) is not None for number in (0, 1, 2)] == [True, False, True]
+    stage.node.leave(STREAM, stage.now)
+    assert all(stage.node.status(STREAM, number) is None for number in (0, 1, 2))
+
+
+
 def test_several_renditions_are_several_swarms() -> None:
     stage = Stage()
     pair = (rendition(number=0), rendition(number=1))

@@ -1,6 +1,7 @@
 """One picture in several sizes: the same frames in all, cut at the same places, with the same sound."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from gateway.ingest.broadcast import Broadcast
 from gateway.ingest.ffmpeg import Ffmpeg
+from gateway.ingest.push import PushBody, run_push
 from gateway.ingest.sources import Encoding, FileSource, Source, TestSource
 from gateway.ladder import HEIGHT_MAX, HEIGHT_MIN, RUNGS_MAX, read_ladder, usual_bps
 from gateway.media.payload import unpack
@@ -65,6 +67,25 @@ def test_a_film_is_encoded_for_each_rung_and_not_blown_up(tool: Ffmpeg, films: P
     leads = [read_init(rendition.media.init).lead for rendition in listener.renditions[0]]
     assert [lead.height for lead in leads] == [180, 180]
     assert len({lead.track for lead in leads}) == 1
+
+
+def test_a_push_is_encoded_for_each_rung_with_the_same_key_frames(tool: Ffmpeg, films: Path) -> None:
+    data = (films / "film.mpeg2.ts").read_bytes()
+
+    async def body() -> AsyncIterator[bytes]:
+        yield data
+
+    async def run() -> Listener:
+        listener = Listener()
+        push = PushBody(body(), idle_s=10)
+        await run_push(push, ffmpeg=tool, encoding=LADDER, numbering=numbering(), sink=listener)
+        return listener
+
+    listener = asyncio.run(run())
+    assert [len(piece.payloads) for piece in listener.pieces] == [2] * len(listener.pieces)
+    assert sum(piece.key for piece in listener.pieces) == 3
+    for low, high in ([unpack(payload) for payload in piece.payloads] for piece in listener.pieces):
+        assert [(p.key, p.decode_time) for p in low.parts] == [(p.key, p.decode_time) for p in high.parts]
 
 
 def test_a_ladder_is_read_in_any_order() -> None:
