@@ -353,6 +353,8 @@ class Membership:
             mate = circle.mates[peer.key] = Mate(peer, heard_at_s=now, is_source=peer.key in circle.sources)
             self.greet(peer)  # even if it was told before: it may have joined since
             self._herald.exchange(mate)
+        elif mate.leaves_at_s is not None:
+            self.greet(peer)  # it has left and come back, and knows nobody any more
         mate.leaves_at_s = None
         mate.manifest_version = (message.epoch, message.revision)
         self._herald.pass_manifest(mate, now)

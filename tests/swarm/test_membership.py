@@ -80,6 +80,17 @@ def test_asking_for_the_manifest_again_and_again_brings_one_a_second() -> None:
     assert len(manifests(stage, link)) == 1
 
 
+def test_who_leaves_and_comes_back_at_once_is_told_again_that_i_am_here() -> None:
+    stage = Stage()
+    stage.watch()
+    link = stage.befriend(1)
+    stage.take(link)
+    stage.say(link, INTEREST)
+    assert INTEREST not in stage.take(link), "it knows that already"
+    stage.say(link, wire.Bye(tag=TAG, parents=()), INTEREST)
+    assert INTEREST in stage.take(link)
+
+
 def test_who_comes_back_on_the_same_link_gets_the_manifest_after_all() -> None:
     stage = Stage()
     stage.go_on_air()

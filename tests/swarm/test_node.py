@@ -357,7 +357,6 @@ def test_one_rendition_is_left_while_the_others_are_kept() -> None:
     assert all(stage.node.status(STREAM, number) is None for number in (0, 1, 2))
 
 
-
 def test_several_renditions_are_several_swarms() -> None:
     stage = Stage()
     pair = (rendition(number=0), rendition(number=1))
