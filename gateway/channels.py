@@ -315,6 +315,7 @@ class Channel:
             self._swarm.join(self.link, number, self.hear)
         for number in sorted(before - wanted):
             self._swarm.leave(self.stream, number)
+            self._renditions.left(number)
 
     def _take_manifest(self, manifest: Manifest) -> None:
         self.link = replace(self.link, title=manifest.title)

@@ -123,6 +123,10 @@ class Renditions:
         if piece.rendition in self._pinned:
             self._pinned[piece.rendition].add(piece)
 
+    def left(self, number: int) -> None:
+        """This rendition comes in no more: what came of it is no beginning for anybody."""
+        self._recent.pop(number, None)
+
     def lose(self, rendition: int, number: int, now: float) -> None:
         """A piece that will never come."""
         place = self._place(rendition)

@@ -4,7 +4,7 @@ Pure: times and observations in, decisions out. A rung is known by its place, 0 
 machine sees the speed of loopback and can choose nothing; what the swarm carries shows in when the pieces come.
 
     steady --late or lost pieces--> the next lower one is played
-           --silence--> the next lower one is tried beside --it comes--> played
+           --silence--> the next lower one is tried beside, below the lowest the next higher --it comes--> played
            --calm for a while--> the next higher one is tried beside --it stays in time--> played
                                                                      --either is in trouble--> given up for a while
 
@@ -77,6 +77,7 @@ class _Rung:
     faults: deque[tuple[float, int]] = field(default_factory=deque)
     excesses: deque[tuple[float, float]] = field(default_factory=deque)
     """When pieces came in the last second, and how much later than the quickest do."""
+    since_s: float = 0.0
     first_s: float | None = None
     came_s: float | None = None
     pieces: int = 0
@@ -84,8 +85,9 @@ class _Rung:
     rest_s: float = 0.0
     rest_until_s: float = 0.0
 
-    def begin(self) -> None:
-        """What was seen before says nothing about the trial that begins."""
+    def begin(self, now: float) -> None:
+        """It is received from now on: what was seen before says nothing."""
+        self.since_s = now
         self.faults.clear()
         self.excesses.clear()
         self.first_s = self.came_s = None
@@ -109,7 +111,7 @@ class RungChoice:
     """The decisions for one stream. ``now`` is in seconds, of any clock that only grows."""
 
     def __init__(self, rungs: int, now: float, *, play: int = 0) -> None:
-        self._rungs = [_Rung() for _ in range(rungs)]
+        self._rungs = [_Rung(since_s=now) for _ in range(rungs)]
         self._play = play
         self._trial: int | None = None
         self._in_haste = False
@@ -161,14 +163,21 @@ class RungChoice:
                 self._go_down(now)
             else:
                 self._try(self._play - 1, now)
-        elif not troubled and self._play + 1 < len(self._rungs):
+        elif self._play + 1 < len(self._rungs):
             higher = self._rungs[self._play + 1]
             after_s = UP_AFTER_S if higher.rest_s else UNTRIED_AFTER_S
-            if now >= higher.rest_until_s and now - self._calm_s >= after_s:
+            calm = not troubled and now - self._calm_s >= after_s
+            # Where nothing comes of the lowest, its swarm may be out of reach, and the other's not.
+            if now >= higher.rest_until_s and (calm or self._is_silent(self._play, now)):
                 self._try(self._play + 1, now)
 
     def _judge_higher(self, trial: int, troubled: bool, now: float) -> None:
         state = self._rungs[trial]
+        if self._is_silent(self._play, now):
+            if self._keeps_up(trial, LOWER_PIECES):
+                self._settle(trial, now)
+                return
+            troubled = self._faulty(self._play, now)
         if troubled or self._in_trouble(trial, now):
             state.fail(now)
             self._rungs[self._play].faults.clear()
@@ -193,9 +202,11 @@ class RungChoice:
         return state.pieces >= pieces and state.newest + 1 >= self._rungs[self._play].newest
 
     def _in_trouble(self, rung: int, now: float) -> bool:
-        came_s = self._rungs[rung].came_s
-        silent = now - came_s > SILENT_S if came_s is not None else now - self._since_s > JOIN_S
-        return silent or self._faulty(rung, now)
+        return self._is_silent(rung, now) or self._faulty(rung, now)
+
+    def _is_silent(self, rung: int, now: float) -> bool:
+        state = self._rungs[rung]
+        return now - state.came_s > SILENT_S if state.came_s is not None else now - state.since_s > JOIN_S
 
     def _faulty(self, rung: int, now: float) -> bool:
         faults = self._rungs[rung].faults
@@ -207,7 +218,7 @@ class RungChoice:
         """Play the next lower one; what comes of the rung that is left says nothing about it."""
         self._rungs[self._play].fail(now)
         if self._trial is None:
-            self._rungs[self._play - 1].begin()
+            self._rungs[self._play - 1].begin(now)
         self._drained_s = now + DRAIN_S
         self._settle(self._play - 1, now)
         self._in_haste = True
@@ -215,7 +226,7 @@ class RungChoice:
     def _try(self, rung: int, now: float) -> None:
         self._trial = rung
         self._since_s = now
-        self._rungs[rung].begin()
+        self._rungs[rung].begin(now)
 
     def _settle(self, rung: int, now: float) -> None:
         """Play this one, and try nothing."""

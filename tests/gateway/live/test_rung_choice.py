@@ -99,6 +99,15 @@ def test_a_pause_of_the_whole_stream_changes_nothing() -> None:
     assert set(line.played[-25:]) == {1}
 
 
+def test_a_lowest_rung_of_which_nothing_comes_is_left_for_the_next_one() -> None:
+    choice = RungChoice(2, 0.0)
+    assert choice.decide(1.0) == Wish(0, None)
+    assert choice.decide(6.0) == Wish(0, 1)
+    for number in range(3):
+        choice.arrived(1, number, 0.3, 6.4 + number * PIECE_S)
+    assert choice.decide(7.0) == Wish(1, None)
+
+
 def test_one_lost_piece_is_an_accident() -> None:
     line = Line(rates=(1, 2), capacity=10).run(30)
     line.choice.lost(1, line.now)
