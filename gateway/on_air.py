@@ -8,7 +8,8 @@ import asyncio
 from collections.abc import Callable
 from typing import Protocol
 
-from gateway.channels import Channel, Channels
+from gateway.channel import Channel
+from gateway.channels import Channels
 from gateway.coding_choice import coding_for
 from gateway.ingest.slicer import SlicedPiece
 from gateway.media.description import Rendition

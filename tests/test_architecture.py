@@ -70,7 +70,7 @@ LAYERS = (
     # Where the swarm and the players meet: the only place that starts a driver.
     layer(
         "gateway meeting",
-        "membership renditions channels on_air recordings",
+        "membership renditions channel channels on_air recordings",
         f"gateway basics, gateway media, gateway live, gateway past, gateway ingest, {SWARM_VALUES}, swarm machine, "
         "swarm drivers",
     ),

@@ -6,7 +6,7 @@ from contextlib import closing
 
 from rich.console import Console
 
-from gateway.channels import STALLED_S, State
+from gateway.channel import STALLED_S, State
 from gateway.key_files import peer_key
 from gateway.membership import quic_membership
 from gateway.renditions import FIRST

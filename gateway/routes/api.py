@@ -8,7 +8,8 @@ from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 
 from gateway.audience import Audience
-from gateway.channels import Channel, Channels, State
+from gateway.channel import Channel, State
+from gateway.channels import Channels
 from gateway.problems import Problem
 from gateway.uplink_keeper import UplinkReport
 from swarm.errors import LinkError

@@ -14,7 +14,8 @@ from fastapi import FastAPI
 
 from gateway import problems
 from gateway.audience import Audience, AudienceCounter
-from gateway.channels import Channel, Channels
+from gateway.channel import Channel
+from gateway.channels import Channels
 from gateway.ingest.broadcast import Broadcast
 from gateway.ingest.ffmpeg import find_ffmpeg
 from gateway.ingest.numbering import Numbering

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.channels import CHANNELS_MAX, STALLED_S, Channel, Channels, State
+from gateway.channel import STALLED_S, Channel, State
+from gateway.channels import CHANNELS_MAX, Channels
 from gateway.ingest.slicer import SlicedPiece
 from gateway.media.payload import pack
 from gateway.on_air import OnAir, Studio

@@ -5,7 +5,8 @@ from functools import cache
 
 import pytest
 
-from gateway.channels import Channel, Channels
+from gateway.channel import Channel
+from gateway.channels import Channels
 from gateway.ingest.slicer import SlicedPiece
 from gateway.live import LiveWindow
 from gateway.media.description import Rendition

@@ -1,0 +1,373 @@
+"""One stream at this gateway: which of its renditions are joined, their windows, and how it goes.
+
+A player's first request joins the swarm; any number of players share the membership and its live window. A request for
+media never calls the swarm.
+
+    idle -> joining -> live <-> stalled        leave: back to idle
+               |         `----> ended
+               `-> unreachable -> live         the node goes on trying
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from enum import StrEnum
+from typing import Protocol
+
+from gateway.live import LiveWindow
+from gateway.live.order import Piece
+from gateway.live.window import check
+from gateway.media.errors import MediaError
+from gateway.media.payload import unpack
+from gateway.membership import Hear
+from gateway.problems import Problem
+from gateway.renditions import FIRST, Renditions
+from gateway.timeshift.shelf import Shelf
+from swarm.events import Equivocation, ManifestReady, News, PieceLost, PieceReady, Unreachable
+from swarm.link import PEERS_MAX, Link, format_link, stream_name
+from swarm.manifest import Manifest, RenditionInfo
+from swarm.status import StreamStatus
+from swarm.units import Address, StreamId
+
+logger = logging.getLogger(__name__)
+
+STALLED_S = 3.0
+"""Without a new piece for so long, a stream that was live is called stalled."""
+DESCRIBED_S = 10.0
+"""A request for one rendition waits so long until the stream has said which there are."""
+
+Clock = Callable[[], float]
+
+
+class State(StrEnum):
+    """What a channel is doing, as players and the API see it."""
+
+    IDLE = "idle"
+    JOINING = "joining"
+    LIVE = "live"
+    STALLED = "stalled"
+    ENDED = "ended"
+    UNREACHABLE = "unreachable"
+
+
+class Swarm(Protocol):
+    """What channels need of the swarm."""
+
+    @property
+    def addresses(self) -> tuple[Address, ...]: ...
+
+    def join(self, link: Link, rendition: int, hear: Hear) -> None: ...
+
+    def leave(self, stream: StreamId, rendition: int | None = None) -> None: ...
+
+    def status(self, stream: StreamId, rendition: int) -> StreamStatus | None: ...
+
+
+class Channel:
+    """One stream: which of its renditions are joined, their windows, and how it goes."""
+
+    def __init__(
+        self,
+        link: Link,
+        swarm: Swarm,
+        *,
+        window_s: float,
+        clock: Clock,
+        shelf: Shelf | None = None,
+        is_local: bool = False,
+    ) -> None:
+        self.link = link
+        self.name = stream_name(link.stream)
+        self.is_local = False
+        self.shelf = shelf
+        self.pieces_broken = 0
+        self._equivocations = 0
+        self._swarm = swarm
+        self._window_s = window_s
+        self._clock = clock
+        self._members: frozenset[int] = frozenset()
+        self._ended = False
+        self._unreachable = False
+        self._asked_s: dict[str | None, float] = {}
+        self._described = asyncio.Event()
+        self._piece_s: float | None = None
+        self._renditions = self._fresh()
+        if is_local:
+            self.go_local(link.title)
+
+    @property
+    def stream(self) -> StreamId:
+        return self.link.stream
+
+    @property
+    def title(self) -> str:
+        return self.link.title
+
+    @property
+    def joined(self) -> bool:
+        return self.is_local or bool(self._members)
+
+    @property
+    def window(self) -> LiveWindow:
+        """What players get that leave the choice of the rendition to the gateway."""
+        return self._renditions.auto
+
+    @property
+    def renditions(self) -> tuple[RenditionInfo, ...]:
+        """What there is, the lowest first; nothing before the broadcaster has said it."""
+        return self._renditions.infos
+
+    @property
+    def playing(self) -> RenditionInfo | None:
+        """The rendition that is chosen at this moment."""
+        return self._renditions.playing
+
+    @property
+    def share_link(self) -> str:
+        """A link for others: the peers that it came with, and this one when it is in the swarm."""
+        mine = self._swarm.addresses if self.joined else ()
+        peers = tuple(dict.fromkeys((*mine, *self.link.peers)))[:PEERS_MAX]
+        return format_link(replace(self.link, peers=peers))
+
+    @property
+    def state(self) -> State:
+        if not self.joined:
+            return State.IDLE
+        if self._ended:
+            return State.ENDED
+        if self._piece_s is not None:
+            return State.LIVE if self._clock() - self._piece_s < STALLED_S else State.STALLED
+        return State.UNREACHABLE if self._unreachable else State.JOINING
+
+    def status(self) -> StreamStatus | None:
+        """The swarm of what is played, as seen from here; None when not joined."""
+        playing = self.playing
+        number = playing.number if playing is not None else FIRST
+        if self._members and number not in self._members:
+            number = max(self._members)
+        return self._swarm.status(self.stream, number) if self.joined else None
+
+    async def watch(self, rung: str | None = None) -> LiveWindow:
+        """Count a player's request; join the swarm at the first one. Raises Problem when nobody can be reached.
+
+        ``rung`` names the one rendition that the player wants, whatever the swarm can carry.
+        """
+        self._asked_s[rung] = self._clock()
+        if not self.joined and self.shelf is not None:
+            await self.shelf.open_in_thread(now_us=_now_us())
+        if not self.joined:
+            self._renditions = self._fresh()
+            self._enter(frozenset({FIRST}))
+        if self.state is State.UNREACHABLE:
+            raise _unreachable_problem()
+        if rung is not None:
+            return await self._pin(rung)
+        self._renditions.is_chosen = True
+        self._settle()
+        return self.window
+
+    def add_peers(self, link: Link) -> None:
+        """Take over what another link to the same stream knows more."""
+        peers = tuple(dict.fromkeys((*link.peers, *self.link.peers)))[:PEERS_MAX]
+        self.link = replace(self.link, title=self.link.title or link.title, peers=peers)
+        for number in self._members:
+            self._swarm.join(self.link, number, self.hear)
+
+    def go_local(self, title: str) -> None:
+        """The stream is broadcast from here from now on."""
+        self.link = Link(self.stream, title)
+        self.is_local = True
+        if self.shelf is not None:
+            self.shelf.open(now_us=_now_us())
+        self._renditions = self._fresh()
+
+    def leave_if_idle(self, idle_leave_s: float) -> bool:
+        """Leave what no player has asked for so long; True when that was all."""
+        now = self._clock()
+        for rung in [rung for rung, asked_s in self._asked_s.items() if now - asked_s >= idle_leave_s]:
+            self._forget(rung)
+        if self._asked_s or not self._members:
+            self._settle()
+            return False
+        self.leave()
+        return True
+
+    def leave(self) -> None:
+        """Leave the swarm; the next request joins again, with a fresh window."""
+        self._swarm.leave(self.stream)
+        self._renditions.close()
+        self._members = frozenset()
+        self._asked_s.clear()
+        self._described.clear()
+        self.is_local = self._ended = self._unreachable = False
+        self._piece_s = None
+        self._renditions = self._fresh()
+
+    def steer(self) -> None:
+        """Choose the rendition anew, although nothing has come; join and leave what follows from it."""
+        self._renditions.steer(self._clock())
+        self._settle()
+
+    def hear(self, news: News) -> None:
+        """Take in what the swarm says of this stream. Whatever a broadcaster signed, this raises nothing."""
+        match news:
+            case PieceReady():
+                self.add_piece(news)
+                self._settle()
+            case PieceLost():
+                self._renditions.lose(news.rendition, news.number, self._clock())
+                self._settle()
+            case ManifestReady():
+                self._take_manifest(news.manifest)
+            case Unreachable():
+                self._unreachable = True
+                logger.warning("%s: none of %d peers can be reached", self.name, news.tried)
+            case Equivocation():
+                self._tell_of_equivocation(news)
+
+    def describe(self, epoch: int, infos: Sequence[RenditionInfo]) -> None:
+        """An epoch's renditions, or a correction of them. Raises MediaError."""
+        self._ended = False
+        self._renditions.describe(epoch, infos, self._clock())
+        self._described.set()
+
+    def add_piece(self, ready: PieceReady) -> None:
+        """A piece as the broadcaster signed it. One that is no media is counted and skipped."""
+        if self._ended:
+            return
+        try:
+            piece = Piece(
+                number=ready.number,
+                epoch=ready.epoch,
+                capture_us=ready.capture_us,
+                duration_us=ready.duration_us,
+                content=unpack(ready.payload),
+                rendition=ready.rendition,
+            )
+            check(piece)
+        except MediaError as error:
+            self._count_broken(ready, error)
+            return
+        self._renditions.add(piece, self._clock())
+        self._piece_s = self._clock()
+        self._unreachable = False
+
+    def end(self) -> None:
+        """The broadcaster says that nothing more comes."""
+        self._ended = True
+        self._renditions.end()
+
+    def close(self) -> None:
+        """Wake all players that wait; what they get is the end."""
+        self._renditions.close()
+
+    def _new_window(self) -> LiveWindow:
+        """An empty window, which goes on with the numbers of what is on the shelf."""
+        if self.shelf is None or not self.shelf.is_open:
+            return LiveWindow(self._window_s)
+        return LiveWindow(self._window_s, keep=self.shelf.put, before=self.shelf.last)
+
+    def _fresh(self) -> Renditions:
+        return Renditions(
+            self._new_window(),
+            lambda: LiveWindow(self._window_s),
+            all_here=self.is_local,
+            now=self._clock(),
+        )
+
+    async def _pin(self, rung: str) -> LiveWindow:
+        """The window of one rendition, which is joined for it. Raises Problem when there is none of that name."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(DESCRIBED_S):
+                await self._described.wait()
+        number = self._renditions.find(rung)
+        if number is None:
+            self._asked_s.pop(rung, None)
+            raise _no_rung_problem([info.name for info in self.renditions])
+        window = self._renditions.pin(number)
+        self._settle()
+        return window
+
+    def _forget(self, rung: str | None) -> None:
+        """Nobody asks for this rendition any more, or for the chosen one."""
+        del self._asked_s[rung]
+        number = self._renditions.find(rung) if rung is not None else None
+        if number is not None:
+            self._renditions.unpin(number)
+        elif rung is None and self._asked_s and not self.is_local:
+            self._renditions.choose_anew(self._new_window(), self._clock())
+
+    def _settle(self) -> None:
+        """Be a member of the swarms whose pieces are wanted, and of no others."""
+        if self._members and self._asked_s and self.renditions:
+            self._enter(self._renditions.wanted())
+
+    def _enter(self, wanted: frozenset[int]) -> None:
+        before, self._members = self._members, wanted
+        for number in sorted(wanted - before):
+            self._swarm.join(self._link_through(before), number, self.hear)
+        for number in sorted(before - wanted):
+            self._swarm.leave(self.stream, number)
+            self._renditions.left(number)
+
+    def _link_through(self, renditions: frozenset[int]) -> Link:
+        """The link with the peers of these renditions: they may be in others too, or lead there."""
+        swarms = [status for number in renditions if (status := self._swarm.status(self.stream, number))]
+        peers = (*self.link.peers, *(peer.address for status in swarms for peer in status.peers))
+        return replace(self.link, peers=tuple(dict.fromkeys(peers))[:PEERS_MAX])
+
+    def _take_manifest(self, manifest: Manifest) -> None:
+        self.link = replace(self.link, title=manifest.title)
+        if manifest.ended:
+            self.end()
+            return
+        try:
+            self.describe(manifest.epoch, manifest.renditions)
+        except MediaError as error:
+            logger.warning("%s: its description cannot be used: %s", self.name, error)
+
+    def _tell_of_equivocation(self, news: Equivocation) -> None:
+        """The broadcaster's key signed two pieces of one number; both headers prove it. Logged ever more rarely."""
+        self._equivocations += 1
+        if self._equivocations.bit_count() == 1:
+            first, second = (header.hex() for header in news.headers)
+            logger.warning(
+                "%s: its broadcaster signed piece %d twice (%d such pieces so far), or two broadcasters use its key; "
+                "the proof: %s %s",
+                self.name, news.number, self._equivocations, first, second,
+            )  # fmt: skip
+
+    def _count_broken(self, ready: PieceReady, error: MediaError) -> None:
+        """Signed by the broadcaster and still no media: its fault, not a peer's. Logged ever more rarely."""
+        self.pieces_broken += 1
+        self._renditions.lose(ready.rendition, ready.number, self._clock())
+        if self.pieces_broken.bit_count() == 1:
+            logger.warning("%s: piece %d is broken (%d so far): %s", self.name, ready.number, self.pieces_broken, error)
+
+
+def _now_us() -> int:
+    return time.time_ns() // 1000
+
+
+def _no_rung_problem(names: list[str]) -> Problem:
+    if not names:
+        return Problem(
+            status=503, title="The stream has not said yet what it has", detail="Try again in a moment.", slug="not-yet"
+        )
+    return Problem(
+        status=404,
+        title="This stream has no such rendition",
+        detail=f"What there is: {', '.join(names)}. Without one in the URL the gateway chooses.",
+        slug="no-rendition",
+    )
+
+
+def _unreachable_problem() -> Problem:
+    return Problem(
+        status=504,
+        title="No peer of this stream can be reached",
+        detail="The broadcast may be over, or the link is old: ask for a fresh one. It is still being tried.",
+    )
