@@ -1,6 +1,7 @@
 """A ladder over a real swarm in memory: what is joined for whom, what is chosen, what is pinned, and what is left."""
 
 import asyncio
+from dataclasses import replace
 from functools import cache
 
 import pytest
@@ -28,6 +29,8 @@ NAME = stream_name(STREAM)
 EPOCH = 7
 IDLE_S = 20.0
 LENGTH_S = 40.0
+THIN_BPS = 650_000
+"""Less than 180p takes, with what the swarm adds; more than 90p."""
 
 
 def sources() -> tuple[Stream, Stream]:
@@ -81,6 +84,11 @@ class World:
             self.channel.steer()
 
     @property
+    def playing(self) -> str:
+        info = self.channel.playing
+        return info.name if info is not None else ""
+
+    @property
     def member_of(self) -> set[int]:
         return {number for number in (0, 1) if self.viewer.status(STREAM, number) is not None}
 
@@ -89,14 +97,26 @@ def test_auto_begins_with_the_lowest_and_climbs_to_what_comes_in_time() -> None:
     world = World()
     world.watch()
     world.play(5)
-    assert world.channel.playing is not None
-    assert (world.channel.playing.name, world.member_of) == ("90p", {0})
+    assert (world.playing, world.member_of) == ("90p", {0})
     world.play(70)
-    assert (world.channel.playing.name, world.member_of) == ("180p", {1})
+    assert (world.playing, world.member_of) == ("180p", {1})
     text = world.channel.window.playlist(None)
     assert text.count(b"#EXT-X-DISCONTINUITY\n") == 1
     assert b"GAP" not in text
     assert b"RESOLUTION=320x180" in world.channel.window.index()
+
+
+def test_a_source_that_cannot_send_the_higher_one_any_more_is_followed_down() -> None:
+    world = World()
+    world.watch()
+    world.play(75)
+    assert world.playing == "180p"
+    world.source.host.line = replace(world.source.host.line, uplink_bps=THIN_BPS)
+    world.play(60)
+    assert (world.playing, world.member_of) == ("90p", {0})
+    newest, _ = world.channel.window.hint
+    contents_msn = contents()[0][world.published - 1].segment
+    assert newest >= contents_msn - 1, "nothing that was late holds back what is not"
 
 
 def test_a_player_that_pins_the_lower_one_and_one_that_does_not_share_what_they_share() -> None:
