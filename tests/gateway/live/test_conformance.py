@@ -1,10 +1,13 @@
 """An hour of broadcast on a virtual clock, with losses, outages and restarts: every view keeps to the standards."""
 
+from collections import deque
 from random import Random
 
 import pytest
 
 from gateway.live import LiveWindow
+from gateway.live.follower import Follower
+from gateway.live.order import Piece
 from tests.gateway.conformance import ManifestWatch, PlaylistWatch, check_media
 from tests.gateway.media_fixture import PIECE_US
 from tests.gateway.synthetic import PIECES_A_SEGMENT, START_US, Broadcaster, give
@@ -83,6 +86,40 @@ def test_an_hour_of_losses_outages_and_restarts_keeps_every_rule() -> None:
     assert len(hour.manifest.periods) >= 5
     forms = {fixed["duration"] is None for fixed in hour.manifest.templates.values()}
     assert forms == {True, False}
+
+
+def test_half_an_hour_of_changes_between_renditions_keeps_every_rule() -> None:
+    hour = Hour("rungs")
+    hour.window.set_description(hour.source.epoch, hour.source.description, 1)
+    following = Follower(hour.window)
+    following.follow(0, [], 0.0)
+    recent: tuple[deque[Piece], ...] = (deque(maxlen=30), deque(maxlen=30))
+    changes = 0
+    for _ in range(1800 * 1_000_000 // PIECE_US):
+        number, epoch, capture_us, content = hour.source.make()
+        for rendition in (0, 1):
+            if hour.random.random() < 0.01:
+                following.lose(rendition, number)
+                continue
+            piece = Piece(
+                number=number,
+                epoch=epoch,
+                capture_us=capture_us,
+                duration_us=PIECE_US,
+                content=content,
+                rendition=rendition,
+            )
+            recent[rendition].append(piece)
+            following.add(piece, hour.now_s)
+        if hour.random.random() < 0.02 and following.playing is not None:
+            other = 1 - following.playing
+            following.follow(other, recent[other], hour.now_s, give_up=hour.random.random() < 0.5)
+            changes += 1
+        if hour.source.number % LOOK_EVERY == 0:
+            hour.look()
+    assert changes > 100
+    assert hour.playlists[0].discontinuity_sequence > changes / 2
+    assert len(hour.manifest.periods) > 20
 
 
 PLAYLIST_FAULTS = (
