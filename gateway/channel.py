@@ -89,6 +89,7 @@ class Channel:
         self._window_s = window_s
         self._clock = clock
         self._members: frozenset[int] = frozenset()
+        self._blocks: dict[int, int] = {}
         self._ended = False
         self._unreachable = False
         self._asked_s: dict[str | None, float] = {}
@@ -208,7 +209,14 @@ class Channel:
 
     def steer(self) -> None:
         """Choose the rendition anew, although nothing has come; join and leave what follows from it."""
-        self._renditions.steer(self._clock())
+        now = self._clock()
+        for number in self._members:
+            status = self._swarm.status(self.stream, number)
+            blocks = status.blocks if status is not None else 0
+            if blocks > self._blocks.get(number, blocks):
+                self._renditions.bits_arrived(number, now)
+            self._blocks[number] = blocks
+        self._renditions.steer(now)
         self._settle()
 
     def hear(self, news: News) -> None:
@@ -312,6 +320,7 @@ class Channel:
         for number in sorted(before - wanted):
             self._swarm.leave(self.stream, number)
             self._renditions.left(number)
+            self._blocks.pop(number, None)
 
     def _link_through(self, renditions: frozenset[int]) -> Link:
         """The link with the peers of these renditions: they may be in others too, or lead there."""

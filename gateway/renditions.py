@@ -123,6 +123,12 @@ class Renditions:
         if piece.rendition in self._pinned:
             self._pinned[piece.rendition].add(piece)
 
+    def bits_arrived(self, number: int, now: float) -> None:
+        """Something of this rendition's pieces has come lately."""
+        place = self._place(number)
+        if place is not None and self.is_chosen:
+            self._choice.bits_arrived(place, now)
+
     def left(self, number: int) -> None:
         """This rendition comes in no more: what came of it is no beginning for anybody."""
         self._recent.pop(number, None)
@@ -158,7 +164,8 @@ class Renditions:
     def _new_choice(self, now: float) -> RungChoice:
         """From the lowest up; what is here anyway is played in full."""
         rungs = max(len(self.infos), 1)
-        return RungChoice(rungs, now, play=rungs - 1 if self._all_here else 0)
+        piece_s = max((info.piece_us for info in self.infos), default=200_000) / 1e6
+        return RungChoice(rungs, now, play=rungs - 1 if self._all_here else 0, piece_s=piece_s)
 
     def _number(self, place: int) -> int:
         return self.infos[place].number if place < len(self.infos) else FIRST

@@ -28,13 +28,24 @@ RISING_S = 0.15
 SLACK_PER_S = 0.01
 """The quickest pieces of an hour ago are no measure: clocks drift, and ways through the swarm become longer."""
 
+BEGINNING_S = 1.5
+"""When a rung begins to come, older pieces come after newer ones for a while."""
+
+SKIPPED_MAX = 24
+"""More numbers than these are not missing: the broadcaster counts anew."""
+
 LATE_WEIGHT = 1
 LOST_WEIGHT = 2
 TROUBLE = 3
 """Late and lost pieces of the last ``LOOK_S``, weighted, that are more than an accident."""
 
 SILENT_S = 1.2
-"""Pieces are 0.2 to 1 s long; when none has come for so long, something is wrong."""
+SILENT_PIECES = 3
+"""When no piece has come for so long, and for so many pieces' time, something is wrong."""
+
+BITS_S = 0.9
+BITS_PIECES = 4
+"""When for so long bits of pieces have come and no whole one, too much is wanted of the swarm."""
 
 JOIN_S = 5.0
 """A rung that is tried may take so long to send its first piece."""
@@ -110,7 +121,10 @@ class _Rung:
 class RungChoice:
     """The decisions for one stream. ``now`` is in seconds, of any clock that only grows."""
 
-    def __init__(self, rungs: int, now: float, *, play: int = 0) -> None:
+    def __init__(self, rungs: int, now: float, *, play: int = 0, piece_s: float = 0.2) -> None:
+        self._piece_s = piece_s
+        self._silent_s = max(SILENT_S, SILENT_PIECES * piece_s)
+        self._bits_s = max(BITS_S, BITS_PIECES * piece_s)
         self._rungs = [_Rung(since_s=now) for _ in range(rungs)]
         self._play = play
         self._trial: int | None = None
@@ -129,13 +143,22 @@ class RungChoice:
     def arrived(self, rung: int, number: int, delay_s: float, now: float) -> None:
         """A piece is whole; ``delay_s`` after its capture, by clocks that need not agree."""
         state = self._rungs[rung]
+        excess_s = delay_s - self._base(delay_s, now)
         if state.first_s is None:
             state.first_s = now
+        elif now - state.first_s > BEGINNING_S:
+            self._note_overdue(state, number - state.newest - 1, excess_s, now)
         state.came_s = now
         state.pieces += 1
         state.newest = max(state.newest, number)
-        if state.is_late(delay_s - self._base(delay_s, now), now):
+        if state.is_late(excess_s, now):
             self._fault(state, LATE_WEIGHT, now)
+
+    def bits_arrived(self, rung: int, now: float) -> None:
+        """Something of pieces has come lately; whether whole ones did is known already."""
+        came_s = self._rungs[rung].came_s
+        if came_s is not None and now - came_s > self._bits_s:
+            self._fault(self._rungs[rung], TROUBLE, now)
 
     def lost(self, rung: int, now: float) -> None:
         """A piece will not come."""
@@ -206,7 +229,7 @@ class RungChoice:
 
     def _is_silent(self, rung: int, now: float) -> bool:
         state = self._rungs[rung]
-        return now - state.came_s > SILENT_S if state.came_s is not None else now - state.since_s > JOIN_S
+        return now - state.came_s > self._silent_s if state.came_s is not None else now - state.since_s > JOIN_S
 
     def _faulty(self, rung: int, now: float) -> bool:
         faults = self._rungs[rung].faults
@@ -234,6 +257,12 @@ class RungChoice:
         self._trial = None
         self._in_haste = False
         self._since_s = self._calm_s = now
+
+    def _note_overdue(self, state: _Rung, skipped: int, excess_s: float, now: float) -> None:
+        """Pieces that are missing before the one that came: the earlier they were due, the later they are."""
+        in_time = max(int((LATE_S - excess_s) / self._piece_s), 0)
+        if in_time < skipped <= SKIPPED_MAX:
+            self._fault(state, min((skipped - in_time) * LATE_WEIGHT, TROUBLE), now)
 
     def _fault(self, state: _Rung, weight: int, now: float) -> None:
         if now < self._drained_s:

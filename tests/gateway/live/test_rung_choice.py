@@ -99,6 +99,42 @@ def test_a_pause_of_the_whole_stream_changes_nothing() -> None:
     assert set(line.played[-25:]) == {1}
 
 
+def test_pieces_that_are_skipped_are_late_before_they_are_lost() -> None:
+    choice = RungChoice(2, 0.0, play=1)
+    for number in range(10):
+        choice.arrived(1, number, 0.3, number * PIECE_S)
+    choice.arrived(1, 12, 0.3, 12 * PIECE_S)
+    assert choice.decide(12 * PIECE_S) == Wish(1, None), "two pieces may just be out of order"
+    choice.arrived(1, 18, 0.3, 18 * PIECE_S)
+    assert choice.decide(18 * PIECE_S) == Wish(0, None, in_haste=True)
+
+
+def test_a_broadcaster_that_counts_anew_has_lost_nothing() -> None:
+    choice = RungChoice(2, 0.0, play=1)
+    for number in range(10):
+        choice.arrived(1, number, 0.3, number * PIECE_S)
+    choice.arrived(1, 5000, 0.3, 10 * PIECE_S)
+    assert choice.decide(10 * PIECE_S) == Wish(1, None)
+
+
+def test_bits_without_whole_pieces_lead_down_before_they_are_given_up() -> None:
+    choice = RungChoice(2, 0.0, play=1)
+    for number in range(10):
+        choice.arrived(1, number, 0.3, number * PIECE_S)
+    choice.bits_arrived(1, 2.4)
+    assert choice.decide(2.4) == Wish(1, None)
+    choice.bits_arrived(1, 2.9)
+    assert choice.decide(2.9) == Wish(0, None, in_haste=True)
+
+
+def test_long_pieces_are_given_their_time() -> None:
+    choice = RungChoice(2, 0.0, play=1, piece_s=1.0)
+    for number in range(5):
+        choice.arrived(1, number, 1.3, number * 1.0)
+    choice.bits_arrived(1, 6.5)
+    assert choice.decide(6.5) == Wish(1, None)
+
+
 def test_a_lowest_rung_of_which_nothing_comes_is_left_for_the_next_one() -> None:
     choice = RungChoice(2, 0.0)
     assert choice.decide(1.0) == Wish(0, None)
