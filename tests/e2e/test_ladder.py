@@ -6,12 +6,14 @@ import time
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 
+import httpx
 import numpy as np
 import pytest
 
 from gateway.ingest.clock_code import read_clock
 from tests.conftest import need_chromium, need_ffmpeg, need_ffprobe
 from tests.e2e.browser import complaints, open_browser, open_page, wait_for_first_frame, wait_for_playback, watched
+from tests.e2e.stage import Stage
 from tests.e2e.thin_line import PLENTY_BPS, Site
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
@@ -39,6 +41,21 @@ def size_of(url: str) -> tuple[int, int]:
     done = subprocess.run([*command, "-of", "json", url], capture_output=True, check=True, timeout=60)
     stream = json.loads(done.stdout)["streams"][0]
     return stream["width"], stream["height"]
+
+
+def test_a_demonstration_with_two_rungs_has_both_and_plays_the_higher_one() -> None:
+    with Stage(2, ladder=("360p", "180p")) as stage:
+        name = httpx.get(f"{stage.url}/api/v1/streams").json()[0]["id"]
+
+        def playing() -> bool:
+            httpx.get(f"{stage.url}/live/{name}/muxed.m3u8").raise_for_status()
+            stream = httpx.get(f"{stage.url}/api/v1/streams/{name}").json()
+            return bool(stream["playing"] == "360p")
+
+        wait_until(playing)
+        assert size_of(f"{stage.url}/live/{name}/180p/index.m3u8") == (320, 180)
+        assert size_of(f"{stage.url}/live/{name}/360p/index.m3u8") == (640, 360)
+        assert size_of(f"{stage.url}/live/{name}/index.m3u8") in {(320, 180), (640, 360)}
 
 
 def test_each_rung_is_what_its_name_says_and_auto_is_one_of_them(site: Site) -> None:

@@ -74,6 +74,7 @@ def test_a_chosen_file_that_is_not_there_is_said(tmp_path: Path) -> None:
         ('advertise = ["somewhere"]\n', "advertise"),
         ('advertise = ["1.2.3.4:0"]\n', "a port is a number from 1 to 65535"),
         ("source_multiple = 1.0\n", "source_multiple"),
+        ('ladder = ["tall"]\n', "tall: a rung is an even height"),
     ],
 )
 def test_a_value_that_makes_no_sense_is_named_with_its_file(tmp_path: Path, text: str, said: str) -> None:
