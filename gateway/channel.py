@@ -3,9 +3,10 @@
 A player's first request joins the swarm; any number of players share the membership and its live window. A request for
 media never calls the swarm.
 
-    idle -> joining -> live <-> stalled        leave: back to idle
+    idle -> joining -> live <-> stalled -> silent -> live     leave: back to idle
                |         `----> ended
-               `-> unreachable -> live         the node goes on trying
+               |-> unreachable -> live                        the node goes on trying
+               `-> silent -> live                             and so it does here
 """
 
 import asyncio
@@ -36,6 +37,8 @@ logger = logging.getLogger(__name__)
 
 STALLED_S = 3.0
 """Without a new piece for so long, a stream that was live is called stalled."""
+SILENT_S = 60.0
+"""Without one for so long, players are told so in place of an old picture; the next piece makes it live again."""
 DESCRIBED_S = 10.0
 """A request for one rendition waits so long until the stream has said which there are."""
 
@@ -49,6 +52,7 @@ class State(StrEnum):
     JOINING = "joining"
     LIVE = "live"
     STALLED = "stalled"
+    SILENT = "silent"
     ENDED = "ended"
     UNREACHABLE = "unreachable"
 
@@ -94,6 +98,7 @@ class Channel:
         self._unreachable = False
         self._asked_s: dict[str | None, float] = {}
         self._described = asyncio.Event()
+        self._joined_s = clock()
         self._piece_s: float | None = None
         self._renditions = self._fresh()
         if is_local:
@@ -139,9 +144,14 @@ class Channel:
             return State.IDLE
         if self._ended:
             return State.ENDED
-        if self._piece_s is not None:
-            return State.LIVE if self._clock() - self._piece_s < STALLED_S else State.STALLED
-        return State.UNREACHABLE if self._unreachable else State.JOINING
+        if self._piece_s is None and self._unreachable:
+            return State.UNREACHABLE
+        waited_s = self._clock() - (self._joined_s if self._piece_s is None else self._piece_s)
+        if waited_s >= SILENT_S:
+            return State.SILENT
+        if self._piece_s is None:
+            return State.JOINING
+        return State.LIVE if waited_s < STALLED_S else State.STALLED
 
     def status(self) -> StreamStatus | None:
         """The swarm of what is played, as seen from here; None when not joined."""
@@ -160,10 +170,14 @@ class Channel:
         if not self.joined and self.shelf is not None:
             await self.shelf.open_in_thread(now_us=_now_us())
         if not self.joined:
+            self._joined_s = self._clock()
             self._renditions = self._fresh()
             self._enter(frozenset({FIRST}))
-        if self.state is State.UNREACHABLE:
+        state = self.state
+        if state is State.UNREACHABLE:
             raise _unreachable_problem()
+        if state is State.SILENT:
+            raise _silent_problem()
         if rung is not None:
             return await self._pin(rung)
         self._renditions.is_chosen = True
@@ -181,6 +195,7 @@ class Channel:
         """The stream is broadcast from here from now on."""
         self.link = Link(self.stream, title)
         self.is_local = True
+        self._joined_s = self._clock()
         if self.shelf is not None:
             self.shelf.open(now_us=_now_us())
         self._renditions = self._fresh()
@@ -371,6 +386,15 @@ def _no_rung_problem(names: list[str]) -> Problem:
         title="This stream has no such rendition",
         detail=f"What there is: {', '.join(names)}. Without one in the URL the gateway chooses.",
         slug="no-rendition",
+    )
+
+
+def _silent_problem() -> Problem:
+    return Problem(
+        status=504,
+        title=f"Nothing has come of this stream for {SILENT_S:.0f} s",
+        detail="Its broadcaster may have gone. It is still being waited for: try again later.",
+        slug="silent",
     )
 
 

@@ -40,6 +40,7 @@ const STATES = {
 export const NOTICES = {
   unreachable: "None of this stream's peers can be reached. Trying again…",
   stalled: "The stream has paused: nothing comes from its peers. Waiting…",
+  silent: "Nothing has come of this stream for a minute: its broadcaster may have gone. Waiting…",
 };
 
 export function drawState(state, { trouble = null, covered = true, alarm = null }) {

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.channel import STALLED_S, Channel, State
+from gateway.channel import SILENT_S, STALLED_S, Channel, State
 from gateway.channels import CHANNELS_MAX, Channels
 from gateway.ingest.slicer import SlicedPiece
 from gateway.media.payload import pack
@@ -136,6 +136,53 @@ def test_a_stream_without_news_is_stalled_and_live_again_with_the_next_piece() -
     assert state_of(channel) is State.STALLED
     world.play(6)
     assert state_of(channel) is State.LIVE
+
+
+def test_a_dead_stream_is_said_to_be_and_goes_on_in_place_when_it_comes_back() -> None:
+    world = World()
+    world.describe()
+    channel = world.watch()
+    world.play(8)
+    window = asyncio.run(channel.watch())
+    world.viewer.run_for(SILENT_S - 1)
+    assert state_of(channel) is State.STALLED
+    assert asyncio.run(channel.watch()) is window
+    world.viewer.run_for(1)
+    assert state_of(channel) is State.SILENT
+    with pytest.raises(Problem) as told:
+        asyncio.run(channel.watch())
+    assert (told.value.status, told.value.slug) == (504, "silent")
+    world.play(4)
+    assert state_of(channel) is State.LIVE
+    assert asyncio.run(channel.watch()) is window
+    text = window.playlist(None).decode()
+    assert text.count("#EXT-X-PART:") == 12
+    assert "DISCONTINUITY\n" not in text
+    assert "GAP" not in text
+    assert world.viewer.joined == [STREAM]
+
+
+def test_peers_that_have_nothing_to_give_make_a_silent_stream_too() -> None:
+    world = World()
+    world.describe()
+    channel = world.watch()
+    world.viewer.run_for(SILENT_S)
+    assert state_of(channel) is State.SILENT
+    with pytest.raises(Problem, match="Nothing has come"):
+        asyncio.run(channel.watch())
+    world.play(8)
+    assert state_of(channel) is State.LIVE
+
+
+def test_ten_players_of_three_streams_cost_one_membership_each() -> None:
+    world = World()
+    streams = [StreamId(Identity(name.ljust(32, b".")).key) for name in (b"one", b"two", b"three")]
+    for one in streams:
+        world.at_viewer.add(Link(one, "", world.source.addresses))
+        for _ in range(10):
+            asyncio.run(world.at_viewer.watch(stream_name(one)))
+    assert world.viewer.joined == streams
+    assert len({id(world.at_viewer.get(stream_name(one)).window) for one in streams}) == 3
 
 
 def test_a_stream_that_nobody_has_is_unreachable_in_words() -> None:
