@@ -60,7 +60,8 @@ LAYERS = (
     layer("gateway media", "media"),
     layer(
         "gateway basics",
-        ". errors latency settings ladder problems logs shutdown coding_choice uplink_books uplink_keeper upload_budget",
+        ". errors latency ladder settings problems logs shutdown coding_choice "
+        "uplink_books uplink_keeper upload_budget",
         "swarm values",
     ),
     layer("gateway live", "live", "gateway media"),

@@ -159,7 +159,7 @@ def test_a_dead_stream_is_said_to_be_and_goes_on_in_place_when_it_comes_back() -
     assert text.count("#EXT-X-PART:") == 12
     assert "DISCONTINUITY\n" not in text
     assert "GAP" not in text
-    assert world.viewer.joined == [STREAM]
+    assert world.viewer.joined == [(STREAM, 0)]
 
 
 def test_peers_that_have_nothing_to_give_make_a_silent_stream_too() -> None:
@@ -181,7 +181,7 @@ def test_ten_players_of_three_streams_cost_one_membership_each() -> None:
         world.at_viewer.add(Link(one, "", world.source.addresses))
         for _ in range(10):
             asyncio.run(world.at_viewer.watch(stream_name(one)))
-    assert world.viewer.joined == streams
+    assert world.viewer.joined == [(one, 0) for one in streams]
     assert len({id(world.at_viewer.get(stream_name(one)).window) for one in streams}) == 3
 
 
