@@ -25,11 +25,14 @@ AHEAD_S = 1.0
 RISING_S = 0.15
 """A piece later than this counts as late already when, growing on as in the last second, it would be so soon."""
 
+FALLING_S = 0.05
+"""What is late but falls by so much a second is being made up for: a queue runs empty after a trial."""
+
 SLACK_PER_S = 0.01
 """The quickest pieces of an hour ago are no measure: clocks drift, and ways through the swarm become longer."""
 
 BEGINNING_S = 1.5
-"""When a rung begins to come, older pieces come after newer ones for a while."""
+"""When a rung begins to come, its last pieces come all at once, late and in any order: they say nothing."""
 
 SKIPPED_MAX = 24
 """More numbers than these are not missing: the broadcaster counts anew."""
@@ -38,6 +41,9 @@ LATE_WEIGHT = 1
 LOST_WEIGHT = 2
 TROUBLE = 3
 """Late and lost pieces of the last ``LOOK_S``, weighted, that are more than an accident."""
+
+TRIAL_TROUBLE = 2
+"""The same while a higher rung is tried: what it costs is to be over before it is seen."""
 
 SILENT_S = 1.2
 SILENT_PIECES = 3
@@ -111,6 +117,8 @@ class _Rung:
         while self.excesses[0][0] < now - AHEAD_S:
             self.excesses.popleft()
         growth_s = excess_s - self.excesses[0][1]
+        if growth_s <= -FALLING_S:
+            return False
         return excess_s > LATE_S or (excess_s > RISING_S and excess_s + growth_s > LATE_S)
 
     def fail(self, now: float) -> None:
@@ -144,15 +152,16 @@ class RungChoice:
         """A piece is whole; ``delay_s`` after its capture, by clocks that need not agree."""
         state = self._rungs[rung]
         excess_s = delay_s - self._base(delay_s, now)
+        late = state.is_late(excess_s, now)
         if state.first_s is None:
             state.first_s = now
-        elif now - state.first_s > BEGINNING_S:
+        if now - state.first_s > BEGINNING_S:
             self._note_overdue(state, number - state.newest - 1, excess_s, now)
+            if late:
+                self._fault(state, LATE_WEIGHT, now)
         state.came_s = now
         state.pieces += 1
         state.newest = max(state.newest, number)
-        if state.is_late(excess_s, now):
-            self._fault(state, LATE_WEIGHT, now)
 
     def bits_arrived(self, rung: int, now: float) -> None:
         """Something of pieces has come lately; whether whole ones did is known already."""
@@ -200,8 +209,9 @@ class RungChoice:
             if self._keeps_up(trial, LOWER_PIECES):
                 self._settle(trial, now)
                 return
-            troubled = self._faulty(self._play, now)
-        if troubled or self._in_trouble(trial, now):
+            troubled = False
+        hurt = max(self._faults(self._play, now), self._faults(trial, now)) >= TRIAL_TROUBLE
+        if troubled or hurt or self._is_silent(trial, now):
             state.fail(now)
             self._rungs[self._play].faults.clear()
             self._drained_s = now + DRAIN_S
@@ -232,10 +242,14 @@ class RungChoice:
         return now - state.came_s > self._silent_s if state.came_s is not None else now - state.since_s > JOIN_S
 
     def _faulty(self, rung: int, now: float) -> bool:
+        return self._faults(rung, now) >= TROUBLE
+
+    def _faults(self, rung: int, now: float) -> int:
+        """The weight of what went wrong of late."""
         faults = self._rungs[rung].faults
         while faults and faults[0][0] < now - LOOK_S:
             faults.popleft()
-        return sum(weight for _, weight in faults) >= TROUBLE
+        return sum(weight for _, weight in faults)
 
     def _go_down(self, now: float) -> None:
         """Play the next lower one; what comes of the rung that is left says nothing about it."""

@@ -127,6 +127,16 @@ def test_bits_without_whole_pieces_lead_down_before_they_are_given_up() -> None:
     assert choice.decide(2.9) == Wish(0, None, in_haste=True)
 
 
+def test_a_delay_that_falls_is_waited_for() -> None:
+    choice = RungChoice(2, 0.0, play=1)
+    for number in range(10):
+        choice.arrived(1, number, 0.3, number * PIECE_S)
+    for number in range(10, 60):
+        late_s = 1.5 - (number - 10) * 0.03
+        choice.arrived(1, number, 0.3 + late_s, number * PIECE_S + late_s)
+        assert choice.decide(number * PIECE_S + late_s).play == 1
+
+
 def test_long_pieces_are_given_their_time() -> None:
     choice = RungChoice(2, 0.0, play=1, piece_s=1.0)
     for number in range(5):
