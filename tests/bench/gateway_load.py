@@ -81,8 +81,10 @@ def gateway_process(*, bitrate_bps: int, fill_s: float = 0.0) -> Iterator[Server
 
 @contextmanager
 def nginx_process(server: Server) -> Iterator[Server]:
-    """nginx on the files that the gateway's process writes."""
-    path = shutil.which("nginx") or "/usr/sbin/nginx"
+    """nginx on the files that the gateway's process writes. Raises SystemExit where it is not installed."""
+    path = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
+    if path is None:
+        raise SystemExit("No nginx to compare with: apt install nginx-light.")
     port = server.port + 1 if server.port < 65000 else server.port - 1
     user = "user root; " if os.geteuid() == 0 else ""  # the folder is readable by its owner alone
     config = server.folder / "nginx.conf"
