@@ -19,8 +19,10 @@ RIDE_S = 1.0
 the block alone, while a packet of its own costs both ends a wake-up, and its acknowledgement two more."""
 
 ADVERT_SOON_S = (0.25, 1.5)
-"""A change that matters is told at once, but not more often than this, to the former and to the latter; by the source,
-which has a place for few and ought to find them fast, to both as to the former."""
+"""A change that matters is told at once, but not more often than this, to the former and to the latter."""
+
+EVERYWHERE_PIECES = 1.25
+"""What even the far may be waiting for is told them, too, not more often than once in so many pieces."""
 
 EXCHANGE_EVERY_S = (30.0, 5.0)
 """The latter to those whom nobody can reach: others do not come by themselves."""
@@ -58,7 +60,10 @@ class Herald:
     def soon(self, now: float, *, everywhere: bool = False) -> None:
         """Something changed that others decide by; ``everywhere``: those far from me may be waiting for just that."""
         self._changed = True
-        for circle, pause_s in enumerate((ADVERT_SOON_S[0],) * 2 if everywhere else ADVERT_SOON_S):
+        near_s, far_s = ADVERT_SOON_S
+        if everywhere:
+            far_s = min(far_s, EVERYWHERE_PIECES * self._circle.beat_s)
+        for circle, pause_s in enumerate((near_s, far_s)):
             self._due_s[circle] = min(self._due_s[circle], max(now, self._last_s[circle] + pause_s))
 
     def tick(self, lag_s: float | None, now: float) -> None:
