@@ -12,14 +12,20 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
+
+from platformdirs import user_cache_path
 
 from tests.players.play import FIRST_FRAME_WITHIN_S, Outcome, Play, Venue
 from tests.players.screen import Screen
 from tests.players.sightings import LOOK_EVERY_S, Sighting, take_figures
 
 FAREWELL_S = 5.0
+VERSION_WITHIN_S = 120
+GST_REGISTRY = user_cache_path("seedcast-players", ensure_exists=True) / "gstreamer-registry"
+"""GStreamer looks through all of its plugins when it is started for the first time: once is enough."""
 NOBODY = "nobody"
 """VLC refuses to run as root."""
 
@@ -79,11 +85,12 @@ def find_program(player: str) -> str | None:
     return str(beside) if beside.exists() else shutil.which(name)
 
 
+@cache
 def program_version(program: str) -> str:
     """The number in what the program says of its version."""
     option = "-version" if program.endswith("ffplay") else "--version"
     with TemporaryDirectory() as home, _started([program, option], home, output=subprocess.PIPE) as process:
-        text = process.communicate(timeout=20)[0].decode(errors="replace")
+        text = process.communicate(timeout=VERSION_WITHIN_S)[0].decode(errors="replace")
     found = re.search(r"(?:version |streamlink |mpv )(\d+(?:\.\d+)+)", text)
     return found[1] if found else "?"
 
@@ -137,7 +144,7 @@ def _started(
 ) -> "Iterator[subprocess.Popen[bytes]]":
     """A process in a group of its own, gone with the whole group at the end."""
     environment = os.environ | {"DISPLAY": display, "HOME": home, "SDL_AUDIODRIVER": "dummy", "NO_AT_BRIDGE": "1"}
-    environment |= {"SDL_RENDER_DRIVER": "software", "LC_ALL": "C.UTF-8", "GST_REGISTRY": f"{home}/gst-registry"}
+    environment |= {"SDL_RENDER_DRIVER": "software", "LC_ALL": "C.UTF-8", "GST_REGISTRY": str(GST_REGISTRY)}
     user = NOBODY if os.geteuid() == 0 and Path(line[0]).name == "vlc" else None
     if user:
         shutil.chown(home, user)
