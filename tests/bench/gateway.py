@@ -100,7 +100,9 @@ def measure_load(seconds: float) -> Figures:
         "nginx_cores": plain.cores,
         "nginx_mbit_s": plain.mbit_s,
         "nginx_p99_ms": 1e3 * share(plain.took_s, 0.99),
-        "segments_to_nginx": (segments.cores - idle) / plain.cores,
+        "segments_cpu_s_a_gigabyte": segments.cpu_s_a_gigabyte(idle),
+        "nginx_cpu_s_a_gigabyte": plain.cpu_s_a_gigabyte(0.0),
+        "segments_to_nginx": segments.cpu_s_a_gigabyte(idle) / plain.cpu_s_a_gigabyte(0.0),
         "load_faults": sum(len(load.faults) for load in (blocked, segments, plain, parts)),
     }
 

@@ -16,7 +16,6 @@ from pathlib import Path
 import httpx
 import m3u8
 
-TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
 SETTLE_S = 3.0
 """The first seconds of a crowd, in which all connect, are not counted."""
 FILL_S = 1860.0
@@ -47,7 +46,10 @@ class Server:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Load:
-    """What a crowd has seen, and what it cost: seconds, cores, Mbit/s."""
+    """What a crowd has seen, and what it cost: seconds, cores, Mbit/s.
+
+    ``cpu_s`` and ``size_bytes`` are of the whole time, connecting included: their quotient holds on a busy machine too.
+    """
 
     late_s: list[float]
     reply_s: list[float]
@@ -55,6 +57,13 @@ class Load:
     faults: list[str]
     cores: float
     mbit_s: float
+    cpu_s: float
+    lasted_s: float
+    size_bytes: int
+
+    def cpu_s_a_gigabyte(self, idle_cores: float) -> float:
+        """What serving took, without what the server does anyway."""
+        return (self.cpu_s - idle_cores * self.lasted_s) / (self.size_bytes / 1e9)
 
 
 @contextmanager
@@ -103,12 +112,14 @@ def measure(server: Server, kind: str, players: int, seconds: float) -> Load:
     """A crowd for so long; the processor's time is that of the server alone, without the first seconds."""
     command = [sys.executable, "-m", "tests.bench.gateway_players", kind, str(server.port), server.name]
     command += ["--players", str(players), "--seconds", str(seconds + SETTLE_S)]
+    first_cpu_s, first_s = cpu_s(server.pid), time.time()
     crowd = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     time.sleep(SETTLE_S)
     before_s, began_s = cpu_s(server.pid), time.time()
     time.sleep(seconds - 1.0)
     cores = (cpu_s(server.pid) - before_s) / (time.time() - began_s)
     output, _ = crowd.communicate(timeout=60)
+    whole_cpu_s, lasted_s = cpu_s(server.pid) - first_cpu_s, time.time() - first_s
     seen = json.loads(output.splitlines()[-1])
     since_s = began_s
 
@@ -123,6 +134,9 @@ def measure(server: Server, kind: str, players: int, seconds: float) -> Load:
         faults=seen["faults"],
         cores=cores,
         mbit_s=seen["size"] * 8e-6 / (seconds + SETTLE_S),
+        cpu_s=whole_cpu_s,
+        lasted_s=lasted_s,
+        size_bytes=seen["size"],
     )
 
 
@@ -151,9 +165,9 @@ def measure_memory(bitrate_bps: int) -> dict[str, float]:
 
 
 def cpu_s(pid: int) -> float:
-    """Seconds of processor that a process has used, its threads included."""
-    words = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(words[11]) + int(words[12])) / TICKS_A_SECOND
+    """Seconds of processor that a process's living threads have used, to the nanosecond: ticks miss short turns."""
+    threads = Path(f"/proc/{pid}/task").iterdir()
+    return sum(int((thread / "schedstat").read_text().split()[0]) for thread in threads) / 1e9
 
 
 def _memory_mb(pid: int, name: str) -> float:
