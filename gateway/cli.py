@@ -136,6 +136,10 @@ def record(
         Path, typer.Argument(help="A new file that ends in .mp4 or .ts.", metavar="FILE", show_default=False)
     ],
     *,
+    rung: Annotated[
+        str | None,
+        typer.Option(help="Record this size only, such as 720p, in place of what gets here.", metavar="SIZE"),
+    ] = None,
     upload_cap: UploadCap = None,
     monthly_budget: MonthlyBudget = None,
     download_only: DownloadOnly = None,
@@ -150,7 +154,7 @@ def record(
         upload_budget_bytes=monthly_budget,
         download_only=download_only,
     )
-    run(run_record(settings, _link(link), file, new_console()))
+    run(run_record(settings, _link(link), file, rung=rung, console=new_console()))
 
 
 @app.command(rich_help_panel="Broadcast")

@@ -90,7 +90,10 @@ class Recordings:
         return job
 
     def start(self, stream: str, form: Format) -> Job:
-        """Begin to record a stream. Raises Problem when it is unknown, too many run, or there is no folder."""
+        """Begin to record a stream, or one rendition of it: ``<stream>/720p``.
+
+        Raises Problem when it is unknown, too many run, or there is no folder.
+        """
         channel = self._channels.get(stream)
         running = [job for job in self._jobs.values() if job.state is RecordingState.RUNNING]
         if len(running) >= RUNNING_MAX:
@@ -107,7 +110,7 @@ class Recordings:
         job = Job(name, channel.name, Recording(self._folder / f"{name}.{form}", form, self._transports))
         self._forget_oldest()
         self._jobs[name] = job
-        job.start(lambda: self._channels.watch(channel.name))
+        job.start(lambda: self._channels.watch(stream))
         return job
 
     async def close(self) -> None:

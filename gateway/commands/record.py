@@ -17,9 +17,11 @@ from gateway.timeshift.recording import Format, Outcome, Recording
 from swarm.link import Link
 
 
-async def run_record(settings: Settings, link: Link, path: Path, console: Console) -> None:
-    """Record until the broadcast is over or we are stopped. Raises CannotStart, and MediaError when the stream does
-    not fit into the format."""
+async def run_record(settings: Settings, link: Link, path: Path, *, rung: str | None, console: Console) -> None:
+    """Record a stream, or that rendition of it, until the broadcast is over or we are stopped.
+
+    Raises CannotStart, and MediaError when the stream does not fit into the format.
+    """
     form = _format_of(path)
     with stop_event() as stop:
         # The past on disk belongs to the gateway that may run beside.
@@ -28,7 +30,7 @@ async def run_record(settings: Settings, link: Link, path: Path, console: Consol
             channel = gateway.channels.add(link)
             recording = Recording(path, form, gateway.transports)
             console.print(f"Recording into {path}. Ctrl-C ends it; it can be played meanwhile.")
-            working = asyncio.create_task(_record(recording, channel.watch))
+            working = asyncio.create_task(_record(recording, lambda: channel.watch(rung)))
             working.add_done_callback(lambda _: stop.set())
             await stop.wait()
             if not working.done():

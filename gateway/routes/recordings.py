@@ -12,7 +12,12 @@ from gateway.timeshift.recording import Format
 class NewRecording(BaseModel):
     """What is to be recorded."""
 
-    stream: Annotated[str, Field(max_length=64, description="The stream's name, as in /api/v1/streams.")]
+    stream: Annotated[
+        str,
+        Field(
+            max_length=100, description="The stream's name, as in /api/v1/streams; with /720p behind it that size only."
+        ),
+    ]
     format: Annotated[Format, Field(description="Fragmented MP4 or MPEG-TS; both play while they grow.")] = Format.MP4
 
 

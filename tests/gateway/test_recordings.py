@@ -92,7 +92,7 @@ def test_a_broadcast_that_ends_ends_its_recording(tmp_path: Path) -> None:
         ({"stream": "../../etc/passwd"}, 404),
         ({"stream": NAME, "format": "avi"}, 422),
         ({"stream": NAME, "format": "../mp4"}, 422),
-        ({"stream": "a" * 65}, 422),
+        ({"stream": "a" * 101}, 422),
         ({}, 422),
     ],
 )
