@@ -1,6 +1,6 @@
 """What this node tells its neighbours of itself in one swarm: adverts, and peer exchange."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from swarm import wire
 from swarm.circle import Circle
@@ -19,10 +19,8 @@ RIDE_S = 1.0
 the block alone, while a packet of its own costs both ends a wake-up, and its acknowledgement two more."""
 
 ADVERT_SOON_S = (0.25, 1.5)
-"""A change that matters is told at once, but not more often than this, to the former and to the latter."""
-
-EVERYWHERE_PIECES = 1.25
-"""What even the far may be waiting for is told them, too, not more often than once in so many pieces."""
+"""A change that matters is told at once, but not more often than this, to the former and to the latter; by the source,
+which has a place for few and ought to find them fast, to both as to the former."""
 
 EXCHANGE_EVERY_S = (30.0, 5.0)
 """The latter to those whom nobody can reach: others do not come by themselves."""
@@ -34,6 +32,9 @@ MANIFEST_AGAIN_S = 1.0
 """How soon a mate is sent a manifest again, however often it says that it has an older one."""
 
 PROBE_AGAIN_S = 1.0
+CUT_PIECES = 2
+"""Who changes parents is cut off for a moment, and nobody needs to know."""
+
 UNKNOWN_MS = 0xFFFF
 LONGEST_MS = 0xFFFE
 
@@ -52,6 +53,7 @@ class Herald:
         self._exchange_s = [now + every_s for every_s in EXCHANGE_EVERY_S]
         self._announced: Sequence[object] = []
         self._rooted: set[Stripe] = set()
+        self._cut_s: dict[Stripe, float] = {}
         self._said = circle.vantage.access
         self._riding: set[PeerId] = set()
         self._ride_until_s = now
@@ -60,10 +62,7 @@ class Herald:
     def soon(self, now: float, *, everywhere: bool = False) -> None:
         """Something changed that others decide by; ``everywhere``: those far from me may be waiting for just that."""
         self._changed = True
-        near_s, far_s = ADVERT_SOON_S
-        if everywhere:
-            far_s = min(far_s, EVERYWHERE_PIECES * self._circle.beat_s)
-        for circle, pause_s in enumerate((near_s, far_s)):
+        for circle, pause_s in enumerate((ADVERT_SOON_S[0],) * 2 if everywhere else ADVERT_SOON_S):
             self._due_s[circle] = min(self._due_s[circle], max(now, self._last_s[circle] + pause_s))
 
     def tick(self, lag_s: float | None, now: float) -> None:
@@ -77,10 +76,9 @@ class Herald:
         if self._circle.vantage.access is not self._said:
             self._said = self._circle.vantage.access
             self.soon(now)
-        rooted = {stripe for stripe in nursery.colours if self._intake.is_rooted(stripe)}
-        if gist != self._announced or not rooted <= self._rooted:
-            self.soon(now, everywhere=self._circle.is_source or not rooted <= self._rooted)
-            self._announced, self._rooted = gist, rooted
+        if gist != self._announced:
+            self.soon(now, everywhere=self._circle.is_source or self._is_back(nursery.colours, now))
+            self._announced = gist
         due = [now >= due_s for due_s in self._due_s]
         if self._riding and now >= self._ride_until_s:
             self._advertise(self._riding, now)
@@ -92,6 +90,16 @@ class Herald:
                 for mate in self._circle.mates.values():
                     if hard == (mate.access is Access.HARD):
                         self._name_some(mate, EXCHANGE_PEERS[1])
+
+    def _is_back(self, colours: Iterable[Stripe], now: float) -> bool:
+        """Whether one of my colours was cut off from the source for a while, and is no more."""
+        patience_s = CUT_PIECES * self._circle.beat_s
+        rooted = {stripe for stripe in colours if self._intake.is_rooted(stripe)}
+        back = any(now - self._cut_s.pop(stripe) > patience_s for stripe in rooted & self._cut_s.keys())
+        for stripe in self._rooted - rooted:
+            self._cut_s[stripe] = now
+        self._rooted = rooted
+        return back
 
     def _proclaim(self, due: list[bool], now: float) -> None:
         """It is time for the near, with whom blocks are exchanged, or for the far; the near without news can wait."""

@@ -23,7 +23,9 @@ from gateway.media.payload import PieceSlice, pack
 from gateway.serving import run
 from gateway.settings import load_settings
 from gateway.shutdown import stop_event
+from swarm.events import PieceReady
 from swarm.identity import Identity
+from swarm.manifest import RenditionInfo
 from swarm.units import StreamId
 from tests.gateway.media_fixture import PIECE_US, PIECES_PER_SEGMENT, Stream, encode, slices, split
 
@@ -73,10 +75,12 @@ class Feed:
 
     def __init__(self, channel: Channel, bitrate_bps: int, *, ahead_s: float) -> None:
         self._channel = channel
+        media = reel(bitrate_bps)[0].description.to_bytes()
+        info = RenditionInfo(number=0, name="main", bitrate_bps=bitrate_bps, piece_us=PIECE_US, k=8, n=12, media=media)
+        channel.describe(EPOCH, (info,))
         self._pieces = pieces(bitrate_bps)
         self._number = 0
         self.begin_s = time.time() - ahead_s
-        channel.set_description(EPOCH, reel(bitrate_bps)[0].description)
 
     @property
     def due_s(self) -> float:
@@ -86,10 +90,18 @@ class Feed:
     def give(self) -> tuple[int, int, float]:
         """The next piece; its place, and when it was given."""
         piece = next(self._pieces)
-        payload = pack(piece)
-        capture_us = round(self.begin_s * 1e6) + self._number * PIECE_US
+        ready = PieceReady(
+            stream=self._channel.stream,
+            rendition=0,
+            epoch=EPOCH,
+            number=self._number,
+            key=piece.index == 0,
+            capture_us=round(self.begin_s * 1e6) + self._number * PIECE_US,
+            duration_us=PIECE_US,
+            payload=pack(piece),
+        )
         now_s = time.time()
-        self._channel.add_piece(self._number, EPOCH, capture_us, PIECE_US, payload)
+        self._channel.add_piece(ready)
         self._number += 1
         return piece.segment, piece.index, now_s
 

@@ -10,8 +10,10 @@ from fastapi import FastAPI
 
 from gateway import problems, recordings
 from gateway.channels import Channels
+from gateway.ingest.slicer import SlicedPiece
 from gateway.live.transport import TransportStreams
 from gateway.media.payload import pack
+from gateway.on_air import Studio
 from gateway.recordings import Recordings
 from gateway.routes.recordings import recordings_router
 from swarm.drivers.memory import MemoryNet
@@ -21,8 +23,8 @@ from swarm.units import StreamId
 from tests.gateway.media_fixture import CAPTURE_US, PIECE_US, slices, stream
 from tests.gateway.memory_swarm import MemorySwarm
 
-STREAM = StreamId(Identity(b"owner".ljust(32, b".")).key)
-NAME = stream_name(STREAM)
+OWNER = Identity(b"owner".ljust(32, b"."))
+NAME = stream_name(StreamId(OWNER.key))
 Scene = Callable[[httpx.AsyncClient, Channels, Recordings], Awaitable[None]]
 
 
@@ -31,11 +33,21 @@ def play(folder: Path, scene: Scene) -> None:
 
     async def main() -> None:
         net = MemoryNet("recordings")
-        channels = Channels(MemorySwarm(net, "gateway"), window_s=24, idle_leave_s=30, clock=lambda: net.now)
-        channel = channels.add_local(STREAM, "A film")
-        channel.set_description(7, stream().description)
+        swarm = MemorySwarm(net, "gateway")
+        channels = Channels(swarm, window_s=24, idle_leave_s=30, clock=lambda: net.now)
+        on_air = Studio(swarm, channels).open(OWNER, "A film", lambda: 500_000)
+        on_air.description(7, stream().renditions)
         for number, piece in enumerate(slices(stream()), 1000):
-            channel.add_piece(number, 7, CAPTURE_US + number * PIECE_US, PIECE_US, pack(piece))
+            on_air.piece(
+                SlicedPiece(
+                    number=number,
+                    epoch=7,
+                    key=piece.index == 0,
+                    capture_us=CAPTURE_US + number * PIECE_US,
+                    duration_us=PIECE_US,
+                    payloads=(pack(piece),),
+                )
+            )
         kept = Recordings(folder / "recordings", channels, TransportStreams(1.0))
         app = FastAPI()
         problems.install(app)
