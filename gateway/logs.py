@@ -1,7 +1,7 @@
 """How the gateway logs: one handler on stderr, one line format, no secrets.
 
-An ingest key stands in a path (``/ingest/<key>``), where an access log or a traceback would show it; the formatter
-strikes it out wherever it turns up, so that no logger has to be trusted with it.
+An ingest key stands in a path (``/ingest/<key>``, ``rtmp://host/live/<key>``), where an access log or a traceback would
+show it; the formatter strikes it out wherever it turns up, so that no logger has to be trusted with it.
 """
 
 import logging
@@ -10,7 +10,7 @@ import re
 from gateway.settings import LogLevel
 
 LINE = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
-SECRET = re.compile(r"(/ingest/)[^\s/?#\"']+")
+SECRET = re.compile(r"(/ingest/|rtmps?://[^\s/]+/[^\s/]+/)[^\s/?#\"']+")
 STRUCK_OUT = r"\1***"
 
 # What these say below the level is of use only to those who work on Seedcast. The QUIC library warns of every link

@@ -89,6 +89,7 @@ class Settings(BaseSettings):
     timeshift_bytes: Quantity = 2_000_000_000
     ts_segment_s: Annotated[float, Field(ge=1, le=10)] = 2.0
 
+    rtmp_port: Port = 1935
     ingest_idle_s: Annotated[float, Field(ge=1)] = 10.0
     ingest_linger_s: Annotated[float, Field(ge=0)] = 30.0
     latency: Latency = Latency.LOW

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager, closing
 from rich.console import Console
 
 from gateway.app import Gateway, web_app
+from gateway.commands.ingest_ports import ingest_ports
 from gateway.serving import listen, serve, url_of
 from gateway.settings import Settings
 from gateway.shutdown import stop_event
@@ -15,10 +16,12 @@ from gateway.shutdown import stop_event
 async def run_gateway(settings: Settings, *, with_parent: bool, console: Console) -> None:
     """Serve until stopped. Raises CannotStart."""
     with stop_event(with_parent=with_parent) as stop:
-        async with running_gateway(settings, stop) as (gateway, url):
+        async with running_gateway(settings, stop) as (gateway, url), ingest_ports(gateway) as pushes:
             console.print(f"Open {url} in a browser. Ctrl-C ends the gateway.")
             for channel in gateway.channels.all():
                 console.print(f"  {channel.title or 'Stream'}: {url}/live/{channel.name}/index.m3u8")
+            for address in pushes:
+                console.print(f"  Push to {address}", markup=False, highlight=False)
             await stop.wait()
 
 

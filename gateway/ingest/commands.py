@@ -106,10 +106,10 @@ def input_job(source: Source, info: InputInfo, encoding: Encoding) -> Job:
     return _job(_open(source, info), info, encoding, name_of(source))
 
 
-def push_job(info: InputInfo, encoding: Encoding) -> Job:
-    """MPEG-TS that comes on standard input. Raises as `input_job`."""
+def push_job(info: InputInfo, encoding: Encoding, demuxer: str = "mpegts") -> Job:
+    """What comes on standard input, by ffmpeg's name of its container. Raises as `input_job`."""
     # Half a second is enough for a key frame's parameters; the picture's rate is not waited for.
-    pushed = ffmpeg.input("pipe:0", f="mpegts", probesize=2_000_000, analyzeduration=500_000, fpsprobesize=0)
+    pushed = ffmpeg.input("pipe:0", f=demuxer, probesize=2_000_000, analyzeduration=500_000, fpsprobesize=0)
     return _job(pushed, info, encoding, "The pushed stream")
 
 

@@ -96,12 +96,16 @@ class IngestDesk:
         self._linger_s = linger_s
         self._programmes: dict[str, _Programme] = {}
 
+    def check(self, key: str) -> KeyEntry:
+        """The entry of a key that a sender shows. Raises UnknownKey, ExpiredKey, KeyFileBroken."""
+        return self._keys.check(key, datetime.now(UTC))
+
     async def receive(self, key: str, body: AsyncIterator[bytes]) -> PushReport:
         """Put a push on air until its body ends.
 
         Raises PushRefused, KeyFileBroken, FfmpegMissing, and MediaError when it is nothing that can be broadcast.
         """
-        entry = self._keys.check(key, datetime.now(UTC))
+        entry = self.check(key)
         programme = self._programmes.get(entry.key) or self._new_programme(entry)
         await _take(programme)
         try:

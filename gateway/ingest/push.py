@@ -10,13 +10,13 @@ from typing import Protocol
 from gateway.ingest.assembly import Assembly
 from gateway.ingest.broadcast import assemble
 from gateway.ingest.commands import push_job
+from gateway.ingest.containers import Container, container_of
 from gateway.ingest.errors import InputBroken, InputUnreadable, NotTransportStream, PushSilent, PushUnusable
 from gateway.ingest.ffmpeg import Ffmpeg, FfmpegProcess
 from gateway.ingest.numbering import Numbering
 from gateway.ingest.probe import InputInfo
 from gateway.ingest.slicer import SlicedPiece
 from gateway.ingest.sources import Encoding
-from gateway.ingest.transport_stream import read_contents
 from gateway.media.description import Rendition
 
 HEAD_BYTES_MAX = 1 << 20
@@ -78,8 +78,8 @@ async def run_push(
 ) -> PushReport:
     """Put a push on air until it ends. Raises PushRefused, and MediaError when it cannot go on air."""
     began_s = time.monotonic()
-    head, info = await _read_head(body)
-    job = push_job(info, encoding)
+    container, head, info = await _read_head(body)
+    job = push_job(info, encoding, container.demuxer)
     assembly = Assembly(job, encoding, numbering, on_description=sink.description, on_piece=sink.piece)
     async with await FfmpegProcess.start(ffmpeg, job.arguments, feed=True) as process:
         feeding = asyncio.create_task(_feed(process, head, body))
@@ -94,16 +94,17 @@ async def run_push(
     return PushReport(seconds=time.monotonic() - began_s, size_bytes=body.size_bytes, pieces=assembly.pieces)
 
 
-async def _read_head(body: PushBody) -> tuple[bytes, InputInfo]:
-    """The first bytes, and what they say is in the stream. Raises PushRefused, NoVideo."""
+async def _read_head(body: PushBody) -> tuple[Container, bytes, InputInfo]:
+    """What it comes as, the first bytes, and what they say is in the stream. Raises PushRefused, MediaError."""
     head = b""
     while data := await body.read():
         head += data
-        if (info := read_contents(head)) is not None:
-            return head, info
+        container = container_of(head)
+        if container is not None and (info := container.read_contents(head)) is not None:
+            return container, container.prepare(head, info), info
         if len(head) > HEAD_BYTES_MAX:
             raise PushUnusable(
-                "The stream does not say what is in it (it has no programme tables). Send whole MPEG-TS."
+                "The stream does not say what is in it (MPEG-TS: it has no programme tables). Send it from its start."
             )
     raise NotTransportStream
 

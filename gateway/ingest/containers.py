@@ -1,0 +1,40 @@
+"""What a push may come as: which container it is, what its head says is in it, and how ffmpeg is told to read it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from gateway.ingest import flv, transport_stream
+from gateway.ingest.probe import InputInfo
+
+
+def _unchanged(head: bytes, _: InputInfo) -> bytes:
+    return head
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Container:
+    """``demuxer`` is ffmpeg's name. ``read_contents`` gives None as long as the head is too short, and raises
+
+    PushRefused or MediaError when nothing can come of it; ``prepare`` makes the head ready for ffmpeg.
+    """
+
+    demuxer: str
+    read_contents: Callable[[bytes], InputInfo | None]
+    prepare: Callable[[bytes, InputInfo], bytes] = _unchanged
+
+
+TRANSPORT_STREAM = Container(demuxer="mpegts", read_contents=transport_stream.read_contents)
+FLV = Container(demuxer="flv", read_contents=flv.read_contents, prepare=flv.announce)
+
+SIGNATURES = ((flv.SIGNATURE, 0, FLV),)
+SIGNATURE_BYTES = 8
+
+
+def container_of(head: bytes) -> Container | None:
+    """What the first bytes belong to; None when there are too few. What is nothing else is read as MPEG-TS."""
+    if len(head) < SIGNATURE_BYTES and head[:1] != bytes([transport_stream.SYNC]):
+        return None
+    for signature, at, container in SIGNATURES:
+        if head[at : at + len(signature)] == signature:
+            return container
+    return TRANSPORT_STREAM
