@@ -10,7 +10,7 @@ import re
 from gateway.settings import LogLevel
 
 LINE = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
-SECRET = re.compile(r"(/ingest/|rtmps?://[^\s/]+/[^\s/]+/)[^\s/?#\"']+")
+SECRET = re.compile(r"(/ingest/|rtmps?://[^\s/]+/[^\s/]+/|passphrase=|streamid=)[^\s/?#&\"']+")
 STRUCK_OUT = r"\1***"
 
 # What these say below the level is of use only to those who work on Seedcast. The QUIC library warns of every link

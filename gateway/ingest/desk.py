@@ -100,6 +100,18 @@ class IngestDesk:
         """The entry of a key that a sender shows. Raises UnknownKey, ExpiredKey, KeyFileBroken."""
         return self._keys.check(key, datetime.now(UTC))
 
+    def named(self, name: str) -> KeyEntry | None:
+        """The entry of that name, if its key is still good. Raises KeyFileBroken."""
+        now = datetime.now(UTC)
+        entries = (entry for entry in self._keys.entries if entry.expires is None or entry.expires > now)
+        return next((entry for entry in entries if entry.name == name), None)
+
+    async def ffmpeg(self) -> Ffmpeg:
+        """The one that pushes are put on air with. Raises FfmpegMissing."""
+        if self._ffmpeg is None:
+            self._ffmpeg = await asyncio.to_thread(find_ffmpeg)
+        return self._ffmpeg
+
     async def receive(self, key: str, body: AsyncIterator[bytes]) -> PushReport:
         """Put a push on air until its body ends.
 
@@ -131,13 +143,12 @@ class IngestDesk:
                 programme.end()
 
     async def _put_on_air(self, entry: KeyEntry, programme: _Programme, body: PushBody) -> PushReport:
-        if self._ffmpeg is None:
-            self._ffmpeg = await asyncio.to_thread(find_ffmpeg)
+        ffmpeg = await self.ffmpeg()
         sink = _LateSink(entry, programme, self._on_air)
         logger.info("A push for %s has come", entry.name)
         try:
             return await run_push(
-                body, ffmpeg=self._ffmpeg, encoding=self._encoding, numbering=programme.numbering, sink=sink
+                body, ffmpeg=ffmpeg, encoding=self._encoding, numbering=programme.numbering, sink=sink
             )
         finally:
             logger.info("The push for %s has ended after %d bytes", entry.name, body.size_bytes)
