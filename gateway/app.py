@@ -22,6 +22,7 @@ from gateway.errors import CannotStart
 from gateway.ingest.desk import IngestDesk
 from gateway.ingest.keys import IngestKeys, KeyEntry
 from gateway.ingest.sources import Encoding
+from gateway.ingest.upload import Uploads
 from gateway.key_files import peer_key
 from gateway.ladder import read_ladder
 from gateway.live.transport import TransportStreams
@@ -83,6 +84,7 @@ class Gateway:
             idle_s=settings.ingest_idle_s,
             linger_s=settings.ingest_linger_s,
         )
+        self.uploads = Uploads(self.desk)
         for text in settings.links:
             self._add(text)
 
@@ -109,6 +111,7 @@ class Gateway:
             stack.callback(self.channels.close)
             stack.push_async_callback(self.recordings.close)
             stack.callback(self.desk.close)
+            stack.push_async_callback(self.uploads.close)
             sweeper = asyncio.create_task(self.channels.sweep(), name="sweeper")
             stack.push_async_callback(_cancel, sweeper)
             yield
@@ -154,7 +157,7 @@ def web_app(gateway: Gateway) -> FastAPI:
     app.include_router(recordings_router(gateway.recordings))
     for router in media:
         app.include_router(router)
-    app.include_router(ingest_router(gateway.desk))
+    app.include_router(ingest_router(gateway.desk, gateway.uploads))
     app.include_router(web_router())
 
     @app.get("/healthz", tags=["operation"], summary="Whether the gateway is up")

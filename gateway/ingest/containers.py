@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from gateway.ingest import flv, transport_stream
+from gateway.ingest import flv, fragmented, transport_stream
 from gateway.ingest.probe import InputInfo
 
 
@@ -26,7 +26,9 @@ class Container:
 TRANSPORT_STREAM = Container(demuxer="mpegts", read_contents=transport_stream.read_contents)
 FLV = Container(demuxer="flv", read_contents=flv.read_contents, prepare=flv.announce)
 
-SIGNATURES = ((flv.SIGNATURE, 0, FLV),)
+FRAGMENTED_MP4 = Container(demuxer="mp4", read_contents=fragmented.read_contents)
+
+SIGNATURES = ((flv.SIGNATURE, 0, FLV), *((kind, 4, FRAGMENTED_MP4) for kind in fragmented.FILE_TYPES))
 SIGNATURE_BYTES = 8
 
 

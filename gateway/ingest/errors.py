@@ -5,7 +5,8 @@
         InputUnreadable         ffmpeg cannot open or read the input
         InputBroken             an input that was on air broke off
         PushRefused             a push that the gateway ends; carries the HTTP status and a slug for the problem
-            UnknownKey  ExpiredKey  KeyBusy  NotTransportStream  PushUnusable  PushSilent
+            UnknownKey  ExpiredKey  KeyBusy  NotTransportStream  PushUnusable  InitMissing
+            PushSilent
         KeyFileBroken           the file of ingest keys cannot be used
 
 Inputs without a picture, and codecs that cannot be carried, are `gateway.media.errors.NoVideo` and `CodecError`.
@@ -83,6 +84,15 @@ class PushUnusable(PushRefused):
     status = 422
     slug = "push-unusable"
     title = "This video cannot go on air"
+
+
+class InitMissing(PushRefused):
+    status = 412
+    slug = "init-missing"
+    title = "The init segment has not come"
+
+    def __init__(self) -> None:
+        super().__init__("Send the track's init segment first, then its media segments.")
 
 
 class PushSilent(PushRefused):

@@ -48,7 +48,7 @@ class PartSplitter:
         at = 0
         while (header := read_header(self._buffer, at, len(self._buffer))) is not None:
             kind, _, size = header
-            _check_size(kind, size)
+            check_size(kind, size)
             if len(self._buffer) - at < size:
                 break
             if kind not in SKIPPED or self._moof is not None:
@@ -105,7 +105,8 @@ def read_part(data: bytes, init: InitSegment) -> Part:
     )
 
 
-def _check_size(kind: bytes, size: int) -> None:
+def check_size(kind: bytes, size: int) -> None:
+    """Raises MediaError when a box is larger than any stream's."""
     most = MDAT_BYTES_MAX if kind == b"mdat" else BOX_BYTES_MAX
     if size > most:
         raise MediaError(f"{_explain(kind)} It has a box of {size} bytes, where {most} are the limit.")

@@ -1,13 +1,14 @@
-"""``POST`` or ``PUT /ingest/{key}``: an endless body of MPEG-TS, put on air while it comes."""
+"""``POST`` or ``PUT`` to ``/ingest/{key}``: an endless body, or below it the objects of HLS, DASH and CMAF."""
 
 from collections.abc import AsyncIterator
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
 from starlette.requests import ClientDisconnect
 
 from gateway.ingest.desk import IngestDesk
 from gateway.ingest.errors import FfmpegMissing, IngestError, PushRefused
+from gateway.ingest.upload import Uploads
 from gateway.media.errors import MediaError
 from gateway.problems import Problem
 
@@ -22,8 +23,8 @@ class PushEnded(BaseModel):
     bytes: int
 
 
-def ingest_router(desk: IngestDesk) -> APIRouter:
-    """The ingest's one route."""
+def ingest_router(desk: IngestDesk, uploads: Uploads) -> APIRouter:
+    """The ingest's routes."""
     router = APIRouter(tags=["ingest"])
 
     @router.post("/ingest/{key}", summary="Broadcast an MPEG transport stream")
@@ -35,6 +36,27 @@ def ingest_router(desk: IngestDesk) -> APIRouter:
         except (IngestError, MediaError) as error:
             raise _problem(error) from error
         return PushEnded(seconds=round(report.seconds, 1), bytes=report.size_bytes)
+
+    @router.put("/ingest/{key}/{path:path}", status_code=201, summary="Broadcast by segments of HLS, DASH or CMAF")
+    @router.post("/ingest/{key}/{path:path}", status_code=201, include_in_schema=False)
+    async def put_object(key: str, path: str, request: Request) -> Response:
+        """Send playlists and segments under any names, or tracks of CMAF without end (DASH-IF Live Media Ingest)."""
+        try:
+            await uploads.receive(key, path, request.stream())
+        except (IngestError, MediaError) as error:
+            raise _problem(error) from error
+        except ClientDisconnect:
+            return Response(status_code=400)  # nobody reads it
+        return Response(status_code=201)
+
+    @router.delete("/ingest/{key}/{path:path}", status_code=204, include_in_schema=False)
+    async def delete_object(key: str, path: str) -> Response:
+        """Nothing is kept here under these names, so that a sender may delete what it sent."""
+        try:
+            desk.check(key)
+        except IngestError as error:
+            raise _problem(error) from error
+        return Response(status_code=204)
 
     return router
 

@@ -15,6 +15,7 @@ from fastapi import FastAPI
 from gateway.ingest.desk import IngestDesk
 from gateway.ingest.ffmpeg import Ffmpeg
 from gateway.ingest.keys import IngestKeys
+from gateway.ingest.upload import Uploads
 from gateway.problems import install
 from gateway.routes.ingest import ingest_router
 from tests.gateway.ingest.streams import Listener, hashes
@@ -42,7 +43,8 @@ async def open_site(tool: Ffmpeg, *, idle_s: float = 10.0) -> AsyncIterator[Site
     desk = IngestDesk(keys, lambda _: listener, ffmpeg=tool, idle_s=idle_s)
     app = FastAPI()
     install(app)
-    app.include_router(ingest_router(desk))
+    uploads = Uploads(desk)
+    app.include_router(ingest_router(desk, uploads))
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, lifespan="off"))
     serving = asyncio.create_task(server.serve())
     while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
@@ -52,6 +54,7 @@ async def open_site(tool: Ffmpeg, *, idle_s: float = 10.0) -> AsyncIterator[Site
         yield Site(f"http://127.0.0.1:{port}", keys, keys.add("studio").key, listener, client)
     server.should_exit = True
     await serving
+    await uploads.close()
     desk.close()
 
 

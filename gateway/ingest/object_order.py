@@ -1,0 +1,83 @@
+"""Numbered objects of one track, brought into order while they come: late ones waited for, repeated ones passed over.
+
+The object whose turn it is goes out as its bytes come; those after it are kept until then, within bounds.
+"""
+
+from collections.abc import Callable
+
+from gateway.ingest.errors import PushUnusable
+
+AHEAD_MAX = 4
+"""So many whole objects after a missing one, and it is given up."""
+AHEAD_BYTES_MAX = 16 << 20
+BEHIND_MAX = 8
+"""A number further back is of an encoder that was started anew, and so is the first one when three are through."""
+FIRST_MAX, FIRST_BEHIND = 1, 3
+
+
+class ObjectOrder:
+    """``out`` takes bytes in order, ``ended`` is called after each object."""
+
+    def __init__(self, out: Callable[[bytes], None], ended: Callable[[], None]) -> None:
+        self._out = out
+        self._ended = ended
+        self._next: int | None = None
+        self._kept: dict[int, bytearray] = {}
+        self._whole: set[int] = set()
+
+    def starts_anew(self, number: int) -> bool:
+        """Whether an object of this number can only be one of an encoder that was started anew."""
+        behind = (self._next if self._next is not None else number) - number
+        return behind > BEHIND_MAX or (number <= FIRST_MAX and behind >= FIRST_BEHIND)
+
+    def begin(self, number: int) -> bool:
+        """An object has begun to come; whether it is wanted."""
+        if self._next is None:
+            self._next = number
+        if number < self._next or number in self._kept:
+            return False
+        self._kept[number] = bytearray()
+        return True
+
+    def feed(self, number: int, data: bytes) -> None:
+        """More bytes of an object that is wanted. Raises PushUnusable when too much waits for its turn."""
+        if (kept := self._kept.get(number)) is None:
+            return
+        if number == self._next:
+            self._out(bytes(kept) + data)
+            kept.clear()
+            return
+        kept += data
+        if sum(map(len, self._kept.values())) > AHEAD_BYTES_MAX:
+            raise PushUnusable("Too much came out of order. Send the segments one after the other.")
+
+    def end(self, number: int) -> None:
+        """An object is whole."""
+        if number in self._kept:
+            self._whole.add(number)
+            self._advance()
+            if len(self._whole) >= AHEAD_MAX:
+                self._next = min(self._kept)
+                self._advance()
+
+    def drop(self, number: int) -> None:
+        """An object broke off: what went out of it stays, else it may come again."""
+        kept = self._kept.pop(number, None)
+        if kept is not None and number == self._next and not kept:
+            self._ended()
+            self._next += 1
+            self._advance()
+
+    def _advance(self) -> None:
+        while self._next in self._kept:
+            assert self._next is not None
+            kept = self._kept[self._next]
+            if kept:
+                self._out(bytes(kept))
+                kept.clear()
+            if self._next not in self._whole:
+                return
+            self._whole.discard(self._next)
+            del self._kept[self._next]
+            self._ended()
+            self._next += 1
