@@ -13,7 +13,7 @@ export SEEDCAST_NO_SKIP := 1
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test check lint types fix unit e2e e2e-players sim sim-report bench bench-swarm bench-relay bench-gateway bench-fuzz test-tools player-tools clean
+.PHONY: help setup run demo test check lint types fix unit e2e e2e-players e2e-ingest sim sim-report bench bench-swarm bench-relay bench-gateway bench-fuzz test-tools player-tools clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -70,6 +70,9 @@ bench-relay: $(VENV)/.run ## measure what one viewer costs that relays; the last
 
 bench-gateway: $(VENV)/.test test-tools ## measure the gateway towards players, beside nginx; the last line is JSON
 	@exec $(BIN)/python -m tests.bench.gateway $(ARGS)
+
+e2e-ingest: $(VENV)/.test ## push by every protocol with ffmpeg, as a table; the last line is JSON
+	@exec $(BIN)/python -m tests.bench.ingest $(ARGS)
 
 bench-fuzz: $(VENV)/.run ## send ten million messages of every kind to one node; the last line is JSON
 	@exec $(BIN)/python -m tests.bench.fuzz $(ARGS)

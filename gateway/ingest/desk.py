@@ -17,6 +17,7 @@ from gateway.ingest.numbering import Numbering
 from gateway.ingest.push import BroadcastSink, PushBody, PushReport, run_push
 from gateway.ingest.slicer import SlicedPiece
 from gateway.ingest.sources import Encoding
+from gateway.ingest.standby import Cue
 from gateway.media.description import Rendition
 
 logger = logging.getLogger(__name__)
@@ -25,6 +26,9 @@ IDLE_S = 10.0
 LINGER_S = 30.0
 TAKE_OVER_S = 2.0
 """A sender that was restarted may be back before the end of its first push has been noticed."""
+SILENT_S = 0.6
+"""A push that says nothing for so long makes way for the one that waits, whose data comes."""
+LOOK_S = 0.1
 
 OnAir = Callable[[KeyEntry], BroadcastSink]
 
@@ -35,6 +39,7 @@ class _Programme:
     def __init__(self, numbering: Numbering) -> None:
         self.numbering = numbering
         self.busy = asyncio.Lock()
+        self.standby = False
         self.body: PushBody | None = None
         self.sink: BroadcastSink | None = None
         self.lingering: asyncio.TimerHandle | None = None
@@ -119,11 +124,12 @@ class IngestDesk:
         """
         entry = self.check(key)
         programme = self._programmes.get(entry.key) or self._new_programme(entry)
-        await _take(programme)
+        pushed = PushBody(body, idle_s=self._idle_s)
+        await _take(programme, pushed)
         try:
             programme.resume()
-            programme.body = PushBody(body, idle_s=self._idle_s)
-            return await self._put_on_air(entry, programme, programme.body)
+            programme.body = pushed
+            return await self._put_on_air(entry, programme, pushed)
         finally:
             if programme.sink is not None:
                 loop = asyncio.get_running_loop()
@@ -160,10 +166,53 @@ class IngestDesk:
         return programme
 
 
-async def _take(programme: _Programme) -> None:
-    """Raises KeyBusy when another push with this key goes on."""
+async def _take(programme: _Programme, body: PushBody) -> None:
+    """Make this push the key's; while another one goes on, one may wait for its end.
+
+    Raises KeyBusy when one waits already, or this one ends before the other or cannot wait; PushSilent, MediaError.
+    """
+    if not programme.busy.locked():
+        await programme.busy.acquire()
+        return
+    if programme.standby:
+        await _take_soon(programme)
+        return
+    programme.standby = True
+    taking = asyncio.create_task(programme.busy.acquire())
+    try:
+        await _stand_by(programme, body, taking)
+    except BaseException:
+        if taking.done() and not taking.cancelled():
+            programme.busy.release()
+        taking.cancel()
+        raise
+    finally:
+        programme.standby = False
+
+
+async def _take_soon(programme: _Programme) -> None:
     try:
         async with asyncio.timeout(TAKE_OVER_S):
             await programme.busy.acquire()
     except TimeoutError as error:
         raise KeyBusy from error
+
+
+async def _stand_by(programme: _Programme, body: PushBody, taking: asyncio.Task[bool]) -> None:
+    """Read along until the key is free; what has to be begun with is put back into the body."""
+    cue = Cue()
+    while not taking.done():
+        reading = asyncio.create_task(body.read())
+        try:
+            while not reading.done():
+                await asyncio.wait((taking, reading), timeout=LOOK_S, return_when=asyncio.FIRST_COMPLETED)
+                if taking.done():
+                    await asyncio.wait((reading,))
+                elif cue.ready and programme.body is not None and programme.body.silent_s > SILENT_S:
+                    programme.body.give_up()
+        finally:
+            reading.cancel()
+        data = reading.result()
+        if not data or not cue.feed(data):
+            raise KeyBusy
+    body.put_back(cue.replay)

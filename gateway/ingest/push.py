@@ -49,6 +49,9 @@ class PushBody:
         self._body = body
         self._idle_s = idle_s
         self._began_s: float | None = None
+        self._asked_s: float | None = None
+        self._deadline: asyncio.Timeout | None = None
+        self._ahead = b""
         self.size_bytes = 0
 
     @property
@@ -57,10 +60,28 @@ class PushBody:
         lasted_s = time.monotonic() - self._began_s if self._began_s is not None else 0.0
         return round(self.size_bytes * 8 / lasted_s) if lasted_s >= RATE_AFTER_S else None
 
+    @property
+    def silent_s(self) -> float:
+        """For how long the next bytes have been waited for."""
+        return time.monotonic() - self._asked_s if self._asked_s is not None else 0.0
+
+    def put_back(self, data: bytes) -> None:
+        """Have these bytes read next."""
+        self._ahead = data
+
+    def give_up(self) -> None:
+        """Wait no longer for what does not come."""
+        if self._deadline is not None and self._asked_s is not None:
+            self._deadline.reschedule(asyncio.get_running_loop().time())
+
     async def read(self) -> bytes:
         """The next bytes, b"" at the end. Raises PushSilent."""
+        ahead, self._ahead = self._ahead, b""
+        if ahead:
+            return ahead
+        self._asked_s = time.monotonic()
         try:
-            async with asyncio.timeout(self._idle_s):
+            async with asyncio.timeout(self._idle_s) as self._deadline:
                 async for data in self._body:
                     if data:
                         self._began_s = self._began_s or time.monotonic()
@@ -70,6 +91,8 @@ class PushBody:
             raise PushSilent(
                 f"No data came for {self._idle_s:g} s. Send again with the same key; viewers go on where they were."
             ) from error
+        finally:
+            self._asked_s = None
         return b""
 
 
