@@ -213,6 +213,11 @@ async def _stand_by(programme: _Programme, body: PushBody, taking: asyncio.Task[
         finally:
             reading.cancel()
         data = reading.result()
-        if not data or not cue.feed(data):
+        if not data:
             raise KeyBusy
+        if not cue.feed(data):
+            # It cannot be begun in its middle: the other push may be about to end, and this one waits so long.
+            await asyncio.wait((taking,), timeout=TAKE_OVER_S)
+            if not taking.done():
+                raise KeyBusy
     body.put_back(cue.replay)

@@ -25,10 +25,13 @@ class ObjectOrder:
         self._kept: dict[int, bytearray] = {}
         self._whole: set[int] = set()
 
-    def starts_anew(self, number: int) -> bool:
-        """Whether an object of this number can only be one of an encoder that was started anew."""
+    def starts_anew(self, number: int, *, init_again: bool = False) -> bool:
+        """Whether an object of this number can only be one of an encoder that was started anew.
+
+        ``init_again``: the init segment was sent again before it, as such an encoder does.
+        """
         behind = (self._next if self._next is not None else number) - number
-        return behind > BEHIND_MAX or (number <= FIRST_MAX and behind >= FIRST_BEHIND)
+        return behind > BEHIND_MAX or (number <= FIRST_MAX and behind >= (1 if init_again else FIRST_BEHIND))
 
     def begin(self, number: int) -> bool:
         """An object has begun to come; whether it is wanted."""

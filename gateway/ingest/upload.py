@@ -45,6 +45,7 @@ class _Track:
         self.endless = False
         self.beginning = False
         self.newest_init = b""
+        self.init_again = False
 
 
 class Upload:
@@ -125,6 +126,7 @@ class Upload:
             raise error
 
     def _set_init(self, track: _Track, init: bytes) -> None:
+        track.init_again = bool(track.newest_init)
         track.newest_init = init
         if not track.feed.init_bytes:
             track.feed.set_init(init)
@@ -178,7 +180,8 @@ class Upload:
             track.feed.begin_raw()
         else:
             track = await self._with_init(track)
-        if track.order.starts_anew(number) or track.newest_init != track.feed.init_bytes:
+        init_again, track.init_again = track.init_again, False
+        if track.order.starts_anew(number, init_again=init_again) or track.newest_init != track.feed.init_bytes:
             raise StartedAnew(head)
         return track, track.order.begin(number)
 
@@ -259,6 +262,8 @@ class Uploads:
             raise PushUnusable("Only segments (.ts, .mp4, .m4s, .cmfv, .cmfa) and playlists (.m3u8, .mpd) are taken.")
         upload = self._uploads.get(entry.key)
         if upload is None or upload.work.done():
+            if name.kind == "playlist":
+                return  # it names what has not come, or what is over
             upload = self._open(entry.key)
         try:
             await upload.receive(name, body)
