@@ -131,7 +131,7 @@ def test_what_is_refused_says_why(tool: Ffmpeg, films: Path) -> None:
         film, silent = (films / "film.mp4").read_bytes(), (films / "sound.ts").read_bytes()
         assert_problem(await post(site.path("0" * 32), content=b"G" * 2000), 403, "unknown-ingest-key", "seedcast keys")
         assert_problem(await post(site.path(expired), content=film), 403, "expired-ingest-key", "2026-01-02 03:04 UTC")
-        assert_problem(await post(site.path(), content=film), 415, "not-mpeg-ts", "-f mpegts")
+        assert_problem(await post(site.path(), content=film), 422, "push-unusable", "+cmaf")
         assert_problem(await post(site.path(), content=b""), 415, "not-mpeg-ts", "-f mpegts")
         assert_problem(await post(site.path(), content=silent), 422, "push-unusable", "Sound alone")
         assert (await site.client.get(site.path())).status_code == 405
