@@ -71,7 +71,7 @@ class PushBody:
 
     def give_up(self) -> None:
         """Wait no longer for what does not come."""
-        if self._deadline is not None and self._asked_s is not None:
+        if self._deadline is not None and self._asked_s is not None and not self._deadline.expired():
             self._deadline.reschedule(asyncio.get_running_loop().time())
 
     async def read(self) -> bytes:
