@@ -88,6 +88,18 @@ def test_a_change_that_matters_is_told_soon_but_not_too_often() -> None:
     assert 1 <= len(adverts(stage, far)) <= 2 + 1.9 / ADVERT_SOON_S[1]
 
 
+def test_the_sources_places_are_told_to_the_far_as_soon_as_to_the_near() -> None:
+    stage = Stage()
+    stage.go_on_air()
+    child, far = stage.befriend(1), stage.befriend(2)
+    stage.pass_time(3.1)
+    for stripe in (0, 1):
+        stage.take(far)
+        stage.say(child, subscribe(stripe))
+        stage.pass_time(2 * ADVERT_SOON_S[0])
+        assert adverts(stage, far)
+
+
 def test_a_relay_names_its_ancestors_and_its_delay() -> None:
     stage = Stage()
     stage.watch()
