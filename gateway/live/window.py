@@ -23,6 +23,7 @@ from gateway.media.description import MediaDescription
 from gateway.media.errors import MediaError
 from gateway.media.fragments import read_fragment
 from gateway.media.hls import (
+    HOLD_BACK_PARTS,
     Rhythm,
     SegmentLine,
     plan_rhythm,
@@ -227,11 +228,11 @@ class LiveWindow:
         await self.wait_for(first + PLAIN_SEGMENTS_MIN - 1, None, timeout_s)
         return bool(self._whole())
 
-    def playlist(self, track: int | None, *, skip: bool = False) -> bytes:
-        """The low-latency media playlist of a track, or of all in one; with ``skip`` as a delta update. Only once the
-        window is open."""
+    def playlist(self, track: int | None, *, skip: bool = False, hold_back_s: float | None = None) -> bytes:
+        """The low-latency media playlist of a track, or of all in one; with ``skip`` as a delta update, and for players
+        who stay ``hold_back_s`` behind. Only once the window is open."""
         return self._remember(
-            f"low latency {track} {skip}",
+            f"low latency {track} {skip} {hold_back_s}",
             lambda: render_low_latency(
                 [segment.line(track) for segment in self._timeline.listed()],
                 rhythm=self.rhythm,
@@ -239,7 +240,8 @@ class LiveWindow:
                 hint=self.hint,
                 ended=self._ended,
                 skip=skip,
-                hold_back_s=self.hold_back_s,
+                hold_back_s=self._wished_s,
+                asked_s=hold_back_s,
                 siblings=() if track is None else [info.track for info in self.tracks if info.track != track],
             ),
         )
@@ -275,13 +277,21 @@ class LiveWindow:
 
     def index(self) -> bytes:
         """The multivariant playlist of the muxed variant. Only once the window is open."""
-        bandwidth = self._timeline.bandwidth()
-        return render_muxed_index(self._best().main, bandwidth=bandwidth, frame_rate=self._frame_rate()).encode()
+        return render_muxed_index(
+            self._best().main,
+            bandwidth=self._timeline.bandwidth(),
+            frame_rate=self._frame_rate(),
+            hold_back_s=self._extra_hold_back_s(),
+        ).encode()
 
     def tracks_index(self) -> bytes:
         """The multivariant playlist with separate audio. Only once the window is open."""
-        bandwidth = self._timeline.bandwidth()
-        return render_tracks_index(self._best().tracks, bandwidth=bandwidth, frame_rate=self._frame_rate()).encode()
+        return render_tracks_index(
+            self._best().tracks,
+            bandwidth=self._timeline.bandwidth(),
+            frame_rate=self._frame_rate(),
+            hold_back_s=self._extra_hold_back_s(),
+        ).encode()
 
     def init(self, epoch: int, track: int | None) -> bytes | None:
         """An epoch's init segment, of one track or of all; None when there is none."""
@@ -348,6 +358,11 @@ class LiveWindow:
             self._wished_s = self._descriptions[last.epoch][0].hold_back_s
             self._jitter.cut()
         self._jitter.arrived(now_s, self._timeline.end_s)
+
+    def _extra_hold_back_s(self) -> float | None:
+        """How far behind who begins now should stay, where that is more than every playlist says."""
+        least_s = max(HOLD_BACK_PARTS * self.rhythm.part_target_s, self._wished_s)
+        return self.hold_back_s if self.hold_back_s > least_s else None
 
     def _hand_over(self) -> None:
         whole = self._timeline.take_whole()

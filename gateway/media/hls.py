@@ -16,6 +16,9 @@ PLAIN_VERSION = 7
 MUXED = "muxed"
 """The folder of the segments that hold all tracks."""
 
+HOLD_BACK = "hold_back"
+"""In a playlist's query: how many seconds behind its end its players are to stay."""
+
 HOLD_BACK_PARTS = 3
 HOLD_BACK_TARGETS = 3
 """The least that is allowed (rfc8216bis section 4.4.3.8); a player may stay further back."""
@@ -104,6 +107,7 @@ def render_low_latency(
     skip: bool = False,
     siblings: Sequence[int] = (),
     hold_back_s: float = 0.0,
+    asked_s: float | None = None,
 ) -> str:
     """A media playlist with parts (rfc8216bis section 4.4); ``hint`` is the segment and part to come next.
 
@@ -116,7 +120,7 @@ def render_low_latency(
         "#EXTM3U",
         f"#EXT-X-VERSION:{LOW_LATENCY_VERSION}",
         f"#EXT-X-TARGETDURATION:{target_s}",
-        _control_line(rhythm, hold_back_s),
+        _control_line(rhythm, max(hold_back_s, asked_s or 0.0)),
         f"#EXT-X-PART-INF:PART-TARGET={_seconds(rhythm.part_target_s)}",
         *_sequence_lines(segments),
     ]
@@ -137,7 +141,9 @@ def render_low_latency(
             lines += _part_lines(segment, folder, rhythm.part_target_s)
         lines += _segment_lines(segment, folder)
         previous = segment
-    lines += ["#EXT-X-ENDLIST"] if ended else [_hint_line(folder, hint), *_report_lines(segments[-1], siblings)]
+    lines += (
+        ["#EXT-X-ENDLIST"] if ended else [_hint_line(folder, hint), *_report_lines(segments[-1], siblings, asked_s)]
+    )
     return "\n".join(lines) + "\n"
 
 
@@ -171,22 +177,39 @@ def render_plain(
     return "\n".join(lines) + "\n"
 
 
-def render_muxed_index(tracks: Sequence[TrackInfo], *, bandwidth: Bandwidth, frame_rate: float) -> str:
-    """A multivariant playlist with one variant, which holds all tracks."""
+def render_muxed_index(
+    tracks: Sequence[TrackInfo], *, bandwidth: Bandwidth, frame_rate: float, hold_back_s: float | None = None
+) -> str:
+    """A multivariant playlist with one variant, which holds all tracks.
+
+    With ``hold_back_s`` the playlists that it names keep their players so far behind: see `playlist_uri`.
+    """
     variant = _variant_line(tracks, bandwidth, frame_rate, "")
-    return _render_index([variant, f"{MUXED}.m3u8"])
+    return _render_index([variant, playlist_uri(None, hold_back_s)])
 
 
-def render_tracks_index(tracks: Sequence[TrackInfo], *, bandwidth: Bandwidth, frame_rate: float) -> str:
-    """A multivariant playlist with the audio tracks in a group of their own (RFC 8216 section 4.3.4.1)."""
+def render_tracks_index(
+    tracks: Sequence[TrackInfo], *, bandwidth: Bandwidth, frame_rate: float, hold_back_s: float | None = None
+) -> str:
+    """The same with the audio tracks in a group of their own (RFC 8216 section 4.3.4.1)."""
     videos = [track for track in tracks if track.kind == "video"]
     audios = [track for track in tracks if track.kind == "audio"]
     if not videos:
-        return _render_index([_variant_line(audios[:1], bandwidth, frame_rate, ""), _track_uri(audios[0].track)])
+        sound = _variant_line(audios[:1], bandwidth, frame_rate, "")
+        return _render_index([sound, playlist_uri(audios[0].track, hold_back_s)])
     group = ',AUDIO="audio"' if audios else ""
-    media = [_audio_line(audio, number) for number, audio in enumerate(audios)]
+    media = [_audio_line(audio, number, hold_back_s) for number, audio in enumerate(audios)]
     variant = _variant_line([*videos[:1], *audios], bandwidth, frame_rate, group)
-    return _render_index([*media, variant, _track_uri(videos[0].track)])
+    return _render_index([*media, variant, playlist_uri(videos[0].track, hold_back_s)])
+
+
+def playlist_uri(track: int | None, hold_back_s: float | None) -> str:
+    """Where the low-latency playlist of a track is, or that of all tracks, relative to the multivariant one.
+
+    A playlist's EXT-X-SERVER-CONTROL may not change (rfc8216bis section 6.2.1 lists what may), and how far behind
+    players had better stay does: each length is a playlist of its own, by its URL.
+    """
+    return f"{_folder(track)}.m3u8" + ("" if hold_back_s is None else f"?{HOLD_BACK}={_seconds(hold_back_s)}")
 
 
 def init_uri(epoch: int, track: int | None) -> str:
@@ -210,19 +233,15 @@ def _variant_line(tracks: Sequence[TrackInfo], bandwidth: Bandwidth, frame_rate:
     return line + group
 
 
-def _audio_line(audio: TrackInfo, number: int) -> str:
+def _audio_line(audio: TrackInfo, number: int, hold_back_s: float | None) -> str:
     known = audio.language != "und"
     name = audio.language if known else f"Audio {number + 1}"
     language = f',LANGUAGE="{audio.language}"' if known else ""
     default = "YES" if number == 0 else "NO"
     return (
         f'#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="audio",NAME="{name}"{language},DEFAULT={default},AUTOSELECT=YES'
-        f',CHANNELS="{audio.channels}",URI="{_track_uri(audio.track)}"'
+        f',CHANNELS="{audio.channels}",URI="{playlist_uri(audio.track, hold_back_s)}"'
     )
-
-
-def _track_uri(track: int) -> str:
-    return f"{_folder(track)}.m3u8"
 
 
 def _folder(track: int | None) -> str:
@@ -248,10 +267,10 @@ def _skippable(segments: Sequence[SegmentLine], skippable_s: float) -> int:
     return count
 
 
-def _report_lines(newest: SegmentLine, siblings: Sequence[int]) -> list[str]:
+def _report_lines(newest: SegmentLine, siblings: Sequence[int], asked_s: float | None) -> list[str]:
     """How far the other tracks are (section 4.4.5.4), so that a player who changes to one need not ask twice."""
-    part = f",LAST-PART={len(newest.parts) - 1}" if newest.parts else ""
-    return [f'#EXT-X-RENDITION-REPORT:URI="{_track_uri(track)}",LAST-MSN={newest.msn}{part}' for track in siblings]
+    last = f"LAST-MSN={newest.msn}" + (f",LAST-PART={len(newest.parts) - 1}" if newest.parts else "")
+    return [f'#EXT-X-RENDITION-REPORT:URI="{playlist_uri(track, asked_s)}",{last}' for track in siblings]
 
 
 def _sequence_lines(segments: Sequence[SegmentLine]) -> list[str]:

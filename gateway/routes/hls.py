@@ -5,10 +5,13 @@ Every handler asks for the stream's live window and answers from it. Requests wa
 playlists announce as the next. CORS and OPTIONS are the business of `gateway.origins`.
 """
 
+import re
+
 from fastapi import APIRouter, Request, Response
 from starlette.datastructures import QueryParams
 
-from gateway.media.hls import MUXED
+from gateway.live.jitter import HOLD_BACK_S_MAX
+from gateway.media.hls import HOLD_BACK, MUXED
 from gateway.problems import Problem
 from gateway.routes import answers
 from gateway.routes.answers import (
@@ -28,6 +31,7 @@ WHOLE_TIMEOUT_S = 2.5
 
 PLAYLIST_TYPE = "application/vnd.apple.mpegurl"
 TRACK_PREFIX = "track-"
+SECONDS = re.compile(r"[0-9]{1,2}(\.[0-9]{1,3})?", re.ASCII)
 SKIPS = {None: False, "YES": True, "v2": True}
 
 
@@ -99,6 +103,7 @@ def _add_media(router: APIRouter, watch: Watch) -> None:
 
 async def _low_latency(request: Request, watch: Watch, stream: str, track: int | None) -> Response:
     wanted, skip = read_reload(request.query_params), read_skip(request.query_params)
+    hold_back_s = read_hold_back(request.query_params)
     window = await open_window(watch, stream)
     if wanted is None:
         await window.wait_whole(WHOLE_TIMEOUT_S)
@@ -112,7 +117,8 @@ async def _low_latency(request: Request, watch: Watch, stream: str, track: int |
             raise _bad_reload("The requested segment or part is too far in the future.")
         # Held for its time, a request gets the playlist as it is: players take that better than an error.
         await window.wait_for(msn, part, window.rhythm.reload_timeout_s)
-    return answer_text(request, window.playlist(track, skip=skip), PLAYLIST_TYPE, window.compressed)
+    playlist = window.playlist(track, skip=skip, hold_back_s=hold_back_s)
+    return answer_text(request, playlist, PLAYLIST_TYPE, window.compressed)
 
 
 def read_reload(query: QueryParams) -> tuple[int, int | None] | None:
@@ -131,6 +137,14 @@ def read_skip(query: QueryParams) -> bool:
     if skip is None:
         raise _bad_reload("_HLS_skip must be YES or v2.")
     return skip
+
+
+def read_hold_back(query: QueryParams) -> float | None:
+    """How far behind the players of this playlist stay, in seconds to the tenth. Raises Problem (400)."""
+    text = query.get(HOLD_BACK)
+    if text is not None and not SECONDS.fullmatch(text):
+        raise _bad_reload(f"{HOLD_BACK} must be seconds, with three digits behind the point at most.")
+    return None if text is None else min(float(text), HOLD_BACK_S_MAX)
 
 
 def _read_number(name: str, text: str) -> int:

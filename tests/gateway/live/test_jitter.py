@@ -1,9 +1,11 @@
 """The hold-back that follows from how media arrives: bounds for any arrivals, and the way up and down."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
 from random import Random
+from urllib.parse import parse_qs, urlsplit
 
 import m3u8
 from hypothesis import given, settings
@@ -106,11 +108,20 @@ def test_a_discontinuity_is_not_taken_for_jitter() -> None:
     assert line.jitter.hold_back_s == LEAST_S
 
 
-def hold_back_of(window: LiveWindow) -> float:
-    return float(m3u8.loads(window.playlist(None).decode()).server_control.part_hold_back)
+def hold_back_of(window: LiveWindow, asked_s: float | None = None) -> float:
+    playlist = m3u8.loads(window.playlist(None, hold_back_s=asked_s).decode())
+    return float(playlist.server_control.part_hold_back)
 
 
-def test_playlists_hold_players_back_further_where_media_comes_unevenly() -> None:
+def asked_by(index: bytes) -> list[float | None]:
+    """The hold-back that each playlist of a multivariant one is asked for with; None for none."""
+    text = index.decode()
+    uris = re.findall(r'^(\w[^\s]*)$|URI="([^"]+)"', text, re.MULTILINE)
+    queries = [urlsplit(first or second).query for first, second in uris]
+    return [float(parse_qs(query)["hold_back"][0]) if query else None for query in queries]
+
+
+def test_players_begin_further_back_where_media_comes_unevenly_and_no_playlist_changes_its_promise() -> None:
     broadcaster, now_s = Broadcaster(), 0.0
     window = LiveWindow(clock=lambda: now_s)
     window.set_description(broadcaster.epoch, broadcaster.description)
@@ -118,8 +129,27 @@ def test_playlists_hold_players_back_further_where_media_comes_unevenly() -> Non
         now_s = max(now_s, count * PART_S + (1.5 if count % 20 == 19 else 0.1))
         give(window, broadcaster.make())
         if count == 5:
-            assert hold_back_of(window) == 3 * window.rhythm.part_target_s
-    assert hold_back_of(window) >= 1.4 + window.rhythm.part_target_s
+            assert asked_by(window.index()) == [None]
+    least_s = 3 * window.rhythm.part_target_s
+    (asked_s,) = asked_by(window.index())
+    assert asked_s is not None
+    assert asked_s >= 1.4 + window.rhythm.part_target_s
+    assert asked_by(window.tracks_index()) == [asked_s, asked_s]
+    assert (hold_back_of(window), hold_back_of(window, asked_s), hold_back_of(window, 0.1)) == (
+        least_s,
+        asked_s,
+        least_s,
+    )
+
+
+def test_a_report_names_the_playlist_that_the_multivariant_one_names() -> None:
+    broadcaster = Broadcaster()
+    window = LiveWindow()
+    window.set_description(broadcaster.epoch, broadcaster.description)
+    give(window, broadcaster.make())
+    sound = next(info.track for info in window.tracks if info.kind == "audio")
+    report = f'#EXT-X-RENDITION-REPORT:URI="track-{window.tracks[0].track}.m3u8?hold_back=1.2",'
+    assert report in window.playlist(sound, hold_back_s=1.2).decode()
 
 
 def test_playlists_hold_players_back_as_far_as_the_broadcaster_wishes() -> None:
@@ -128,6 +158,7 @@ def test_playlists_hold_players_back_as_far_as_the_broadcaster_wishes() -> None:
     window.set_description(broadcaster.epoch, replace(broadcaster.description, hold_back_s=2.5))
     give(window, broadcaster.make())
     assert hold_back_of(window) == 2.5
+    assert asked_by(window.index()) == [None]
 
 
 def test_an_encoder_that_starts_anew_is_no_jitter() -> None:
@@ -139,4 +170,4 @@ def test_an_encoder_that_starts_anew_is_no_jitter() -> None:
             now_s += PART_S
             give(window, broadcaster.make())
         broadcaster.begin_epoch(pause_us=500_000, lengths=(5,))
-    assert hold_back_of(window) == 3 * window.rhythm.part_target_s
+    assert asked_by(window.index()) == [None]

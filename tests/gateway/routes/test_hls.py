@@ -180,6 +180,10 @@ def test_what_is_not_here_is_a_404_problem(path: str) -> None:
         "_HLS_skip=yes",
         f"_HLS_skip={'v' * 5000}",
         "_HLS_msn=103&_HLS_skip=v3",
+        "hold_back=-1",
+        "hold_back=1e9",
+        "hold_back=",
+        f"hold_back={'9' * 5000}",
     ],
 )
 def test_a_reload_that_makes_no_sense_is_a_400_problem(query: str) -> None:
