@@ -123,11 +123,17 @@ async def go_live(feed: Feed, channel: Channel, folder: Path) -> None:
         sys.stdout.write(f"{msn} {index} {now_s:.6f}\n")
         sys.stdout.flush()
         if index == 0 and (whole := b"".join(channel.window.segment(msn - 1, None))):
-            (folder / "muxed" / f"{msn - 1}.m4s").write_bytes(whole)
-            (folder / "muxed" / f"{msn - 1 - FILES_KEPT}.m4s").unlink(missing_ok=True)
-            unfinished = folder / "unfinished"
-            unfinished.write_bytes(channel.window.plain_playlist())
-            unfinished.replace(folder / "plain.m3u8")
+            # The files are nginx's: writing them must not hold up the players whom this part has woken.
+            await asyncio.to_thread(write_segment, folder, msn - 1, whole, channel.window.plain_playlist())
+
+
+def write_segment(folder: Path, msn: int, whole: bytes, playlist: bytes) -> None:
+    """A whole segment and the playlist that names it, as a web server serves them."""
+    (folder / "muxed" / f"{msn}.m4s").write_bytes(whole)
+    (folder / "muxed" / f"{msn - FILES_KEPT}.m4s").unlink(missing_ok=True)
+    unfinished = folder / "unfinished"
+    unfinished.write_bytes(playlist)
+    unfinished.replace(folder / "plain.m3u8")
 
 
 async def serve(options: argparse.Namespace) -> None:
