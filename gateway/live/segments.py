@@ -17,6 +17,7 @@ class Slot:
     """One piece in its place: its parts by track, none for a gap. ``duration_s`` is that of the lead track.
 
     ``tracks`` and ``durations_s`` have the same keys: track_IDs. ``main`` are those of them that the muxed variant has.
+    ``number`` is the piece's, where it is known.
     """
 
     duration_s: float
@@ -24,6 +25,7 @@ class Slot:
     tracks: Mapping[int, Sequence[Part]] = field(default_factory=dict)
     durations_s: Mapping[int, float] = field(default_factory=dict)
     main: frozenset[int] = frozenset()
+    number: int | None = None
 
     @property
     def gap(self) -> bool:
@@ -38,14 +40,14 @@ class Slot:
     def muxed(self) -> tuple[Buffer, ...]:
         """Picture and first sound as one stream, made once and on demand; none for a gap."""
         parts = [part for track, of_track in self.tracks.items() if track in self.main for part in of_track]
-        return tuple(mux_buffers(parts)) if parts else ()
+        return tuple(mux_buffers(parts, self.number)) if parts else ()
 
     @cached_property
     def with_all_tracks(self) -> tuple[Buffer, ...]:
         """The same with every language."""
         if self.main >= self.tracks.keys():
             return self.muxed
-        return tuple(mux_buffers([part for of_track in self.tracks.values() for part in of_track]))
+        return tuple(mux_buffers([part for of_track in self.tracks.values() for part in of_track], self.number))
 
     def buffers(self, track: int | None) -> Sequence[Buffer]:
         """What a player gets: of one track, or of all for None. Empty when nothing is here."""
@@ -67,7 +69,7 @@ def gap_slot(duration_s: float) -> Slot:
     return Slot(duration_s=duration_s)
 
 
-def make_slot(parts: Sequence[Part], init: InitSegment) -> Slot | None:
+def make_slot(parts: Sequence[Part], init: InitSegment, number: int | None = None) -> Slot | None:
     """A piece's parts by tracks; None when none is of the lead track. Parts of unknown tracks are left out.
 
     The lead track comes first, in what is muxed too: Shaka takes a fragment's first decode time for the picture's.
@@ -89,6 +91,7 @@ def make_slot(parts: Sequence[Part], init: InitSegment) -> Slot | None:
         tracks=tracks,
         durations_s=durations_s,
         main=frozenset(info.track for info in init.main),
+        number=number,
     )
 
 

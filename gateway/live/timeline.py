@@ -113,7 +113,7 @@ class Timeline:
     def append(self, arrival: Arrival, media: EpochMedia) -> bool:
         """Put the next piece into its place; False when it has none, and playlists stay as they are."""
         piece, last = arrival.piece, self.last
-        slot = make_slot(piece.content.parts, media.init)
+        slot = make_slot(piece.content.parts, media.init, piece.number)
         if slot is None:
             return False
         if last is None or self._is_cut(piece, last):

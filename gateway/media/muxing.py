@@ -12,6 +12,9 @@ from gateway.media.errors import MediaError
 from gateway.media.fragments import DEFAULT_BASE_IS_MOOF, Fragment, read_fragment
 from gateway.media.parts import Buffer, Part
 
+SEQUENCE_AT = HEADER_BYTES + 4
+"""Of an `mfhd`: behind its header, version and flags."""
+
 _U32 = struct.Struct(">I")
 _HEADER = struct.Struct(">I4s")
 
@@ -28,16 +31,17 @@ class _Source:
         return self.view[self.fragment.mdat_body :]
 
 
-def mux(parts: Sequence[Part]) -> bytes:
+def mux(parts: Sequence[Part], number: int | None = None) -> bytes:
     """Parts of the same time slice as one `moof` and one `mdat`; see `mux_buffers`. Raises MediaError."""
-    return b"".join(mux_buffers(parts))
+    return b"".join(mux_buffers(parts, number))
 
 
-def mux_buffers(parts: Sequence[Part]) -> list[Buffer]:
+def mux_buffers(parts: Sequence[Part], number: int | None = None) -> list[Buffer]:
     """The same, as buffers to be written one after the other: samples are not copied.
 
-    A track's second part goes into a second `moof`: a `traf` per track is what all players can read.
-    Raises MediaError when a part is damaged or there is none.
+    A track's second part goes into a second `moof`: a `traf` per track is what all players can read. ``number`` becomes
+    the fragment's sequence number (ISO/IEC 14496-12 section 8.8.5), which VLC wants consecutive; without it the first
+    part's stays. Raises MediaError when a part is damaged or there is none.
     """
     if not parts:
         raise MediaError("There is no part to write.")
@@ -50,12 +54,14 @@ def mux_buffers(parts: Sequence[Part]) -> list[Buffer]:
         if free is None:
             rounds.append(free := {})
         free[track] = source
-    return [buffer for sources in rounds for buffer in _mux_round(list(sources.values()))]
+    return [buffer for sources in rounds for buffer in _mux_round(list(sources.values()), number)]
 
 
-def _mux_round(sources: list[_Source]) -> list[Buffer]:
+def _mux_round(sources: list[_Source], number: int | None) -> list[Buffer]:
     start, end = sources[0].fragment.mfhd
-    mfhd = sources[0].view[start:end]
+    mfhd = bytearray(sources[0].view[start:end])
+    if number is not None:
+        _U32.pack_into(mfhd, SEQUENCE_AT, number & 0xFFFFFFFF)
     moof_bytes = HEADER_BYTES + len(mfhd) + sum(_traf_bytes(source.fragment) for source in sources)
     data_at = moof_bytes + HEADER_BYTES
     trafs = []
@@ -63,7 +69,7 @@ def _mux_round(sources: list[_Source]) -> list[Buffer]:
         trafs.append(_move_traf(source, data_at))
         data_at += len(source.samples)
     mdat = _HEADER.pack(data_at - moof_bytes, b"mdat")
-    return [make_box(b"moof", mfhd, *trafs) + mdat, *(source.samples for source in sources)]
+    return [make_box(b"moof", bytes(mfhd), *trafs) + mdat, *(source.samples for source in sources)]
 
 
 def _traf_bytes(fragment: Fragment) -> int:

@@ -23,23 +23,24 @@ _FRONT = struct.Struct(">4sII")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SegmentHead:
-    """What a segment file says of its segment; ``slots`` are durations in seconds, and lengths in bytes."""
+    """What a segment file says of its segment; ``slots`` are durations in seconds, lengths in bytes, and the numbers of
+    pieces where they are known."""
 
     msn: int
     epoch: int
     discontinuity: int
     capture_us: int
     outage_s: float
-    slots: tuple[tuple[float, int], ...]
+    slots: tuple[tuple[float, int, int | None], ...]
 
     @property
     def duration_s(self) -> float:
-        return sum(duration_s for duration_s, _ in self.slots) or self.outage_s
+        return sum(duration_s for duration_s, *_ in self.slots) or self.outage_s
 
     @property
     def gap(self) -> bool:
         """Nothing of the segment is here."""
-        return not any(length for _, length in self.slots)
+        return not any(length for _, length, _ in self.slots)
 
 
 def to_bytes(segment: Segment) -> bytes:
@@ -51,7 +52,7 @@ def to_bytes(segment: Segment) -> bytes:
         "discontinuity": segment.discontinuity,
         "capture_us": segment.capture_us,
         "outage_s": segment.outage_s,
-        "slots": [[slot.duration_s, len(data)] for slot, data in zip(segment.slots, packed, strict=True)],
+        "slots": [[slot.duration_s, len(data), slot.number] for slot, data in zip(segment.slots, packed, strict=True)],
     }
     text = json.dumps(head, separators=(",", ":")).encode("ascii")
     body = b"".join((len(text).to_bytes(4, "big"), text, *packed))
@@ -69,7 +70,7 @@ def read_head(data: bytes) -> SegmentHead:
             discontinuity=int(fields["discontinuity"]),
             capture_us=int(fields["capture_us"]),
             outage_s=float(fields["outage_s"]),
-            slots=tuple((float(duration_s), int(length)) for duration_s, length in fields["slots"]),
+            slots=tuple(_read_slot(*slot) for slot in fields["slots"]),
         )
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise MediaError("A segment file whose head cannot be read.") from error
@@ -79,11 +80,12 @@ def from_bytes(data: bytes, init: InitSegment) -> Segment:
     """The segment, its parts views of ``data``. Raises MediaError when a byte of the file is not what was written."""
     head = read_head(data)
     _, at = _split(data)
-    if len(data) != at + sum(length for _, length in head.slots) or zlib.crc32(data[8:]) != _FRONT.unpack_from(data)[1]:
+    whole_bytes = at + sum(length for _, length, _ in head.slots)
+    if len(data) != whole_bytes or zlib.crc32(data[8:]) != _FRONT.unpack_from(data)[1]:
         raise MediaError("A segment file that is damaged.")
     view, slots = memoryview(data), []
-    for duration_s, length in head.slots:
-        slot = make_slot(unpack(view[at : at + length]).parts, init) if length else None
+    for duration_s, length, number in head.slots:
+        slot = make_slot(unpack(view[at : at + length]).parts, init, number) if length else None
         slots.append(slot or gap_slot(duration_s))
         at += length
     return Segment(
@@ -96,6 +98,10 @@ def from_bytes(data: bytes, init: InitSegment) -> Segment:
         complete=True,
         outage_s=head.outage_s,
     )
+
+
+def _read_slot(duration_s: float, length: int, number: int | None = None) -> tuple[float, int, int | None]:
+    return float(duration_s), int(length), None if number is None else int(number)
 
 
 def _pack(segment: Segment, index: int, slot: Slot) -> bytes:

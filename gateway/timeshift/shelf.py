@@ -243,7 +243,7 @@ def _line(segment: Segment) -> SegmentLine:
             discontinuity=segment.discontinuity,
             capture_us=segment.capture_us,
             outage_s=segment.outage_s,
-            slots=tuple((slot.duration_s, slot.size_bytes) for slot in segment.slots),
+            slots=tuple((slot.duration_s, slot.size_bytes, slot.number) for slot in segment.slots),
         )
     )
 

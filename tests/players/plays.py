@@ -57,6 +57,7 @@ IN_WINDOWS = (
     Play(player="VLC", view=TS, options=QUICK_VLC, target_s=1.5, recommended=True),
     Play(player="VLC", view=TS, target_s=1.5),
     Play(player="VLC", view=MP4),
+    Play(player="VLC", view=PLAIN, options=QUICK_VLC, target_s=ORDINARY_S),
     Play(player="VLC", view=PLAIN, target_s=ORDINARY_S),
     Play(player="VLC", view=TS_HLS),
     Play(player="VLC", view=DASH),

@@ -50,6 +50,12 @@ def test_a_muxed_part_of_one_track_can_be_muxed_again() -> None:
     assert once == part.data
 
 
+def test_fragments_are_numbered_as_their_pieces() -> None:
+    data = b"".join(mux(piece.parts, number) for number, piece in enumerate(slices(stream()), 2**32 - 2))
+    numbers = [box.child(b"mfhd").u32(4) for box in read_boxes(memoryview(data), 0, len(data)) if box.kind == b"moof"]
+    assert numbers[:4] == [2**32 - 2, 2**32 - 1, 0, 1]
+
+
 def test_nothing_and_damage_are_media_errors() -> None:
     with pytest.raises(MediaError, match="no part"):
         mux([])
