@@ -8,6 +8,7 @@ from gateway.ingest.commands import Job
 from gateway.ingest.numbering import Numbering
 from gateway.ingest.slicer import SlicedPiece, Slicer
 from gateway.ingest.sources import Encoding
+from gateway.ingest.subtitles import Subtitles
 from gateway.media.description import SEGMENT_TARGET_S_MAX, MediaDescription, Rendition
 from gateway.media.errors import MediaError
 from gateway.media.fragments import read_fragment
@@ -74,6 +75,7 @@ class Assembly:
         self._on_piece = on_piece
         self._clock = clock
         self._splitter = PartSplitter()
+        self._subtitles = Subtitles(job.texts)
         self._slicer: Slicer | None = None
         self._init: InitSegment | None = None
         self._newest: Part | None = None
@@ -108,6 +110,10 @@ class Assembly:
                 case Part():
                     self._slice(event, now_us)
 
+    def feed_text(self, number: int, data: bytes) -> None:
+        """Bytes from ffmpeg's output of the subtitles with this number."""
+        self._subtitles.feed(number, data)
+
     @property
     def waiting(self) -> bool:
         """Whether pieces are held back for a moment: call `settle` when nothing else comes meanwhile."""
@@ -126,8 +132,8 @@ class Assembly:
         if self._slicer is not None:
             raise MediaError("This input changed its tracks. Send it again.")
         self._numbering.begin_epoch(now_us / 1e6)
-        self._slicer = Slicer(init, self._numbering, segment_s=self._encoding.segment_s)
-        self._init = init
+        self._init = init = self._subtitles.describe(init)
+        self._slicer = Slicer(init, self._numbering, segment_s=self._encoding.segment_s, texts=self._subtitles.parts)
         self._describe()
 
     def _describe(self) -> None:

@@ -4,7 +4,8 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from gateway.ingest.assembly import Assembly, OnDescription, OnPiece
@@ -12,10 +13,10 @@ from gateway.ingest.capture_clock import SETTLE_US
 from gateway.ingest.commands import Job, input_job, picture_job, probe_arguments
 from gateway.ingest.complaints import plain_reason
 from gateway.ingest.errors import InputBroken, InputUnreadable
-from gateway.ingest.ffmpeg import Ffmpeg, FfmpegProcess
+from gateway.ingest.ffmpeg import READ_BYTES, Ffmpeg, FfmpegProcess
 from gateway.ingest.numbering import Numbering
 from gateway.ingest.picture_feed import PictureFeed
-from gateway.ingest.probe import probe
+from gateway.ingest.probe import InputInfo, probe
 from gateway.ingest.sources import Encoding, FileSource, Source, TestSource, name_of
 from gateway.ingest.test_picture import TestPicture
 from gateway.media.errors import MediaError
@@ -134,9 +135,14 @@ class Broadcast:
             await self._broadcast_test_picture(self._source)
             return False
         info = await probe(self._ffmpeg, name_of(self._source), probe_arguments(self._source))
-        job = input_job(self._source, info, self._encoding)
-        await self._run(job)
+        await self._broadcast_input(info)
         return isinstance(self._source, FileSource) or info.duration_s is not None
+
+    async def _broadcast_input(self, info: InputInfo) -> None:
+        pipes = [os.pipe() for _ in info.texts]
+        writing = [pipe for _, pipe in pipes]
+        job = input_job(self._source, info, self._encoding, writing)
+        await self._run(job, texts=[pipe for pipe, _ in pipes], pass_fds=writing)
 
     async def _broadcast_test_picture(self, source: TestSource) -> None:
         offset_s = time.localtime().tm_gmtoff
@@ -150,7 +156,9 @@ class Broadcast:
         finally:
             await feed.end()
 
-    async def _run(self, job: Job, *, feed: PictureFeed | None = None, pass_fds: Sequence[int] = ()) -> None:
+    async def _run(
+        self, job: Job, *, feed: PictureFeed | None = None, texts: Sequence[int] = (), pass_fds: Sequence[int] = ()
+    ) -> None:
         """Run one ffmpeg to its end. Raises InputUnreadable, InputBroken, MediaError."""
         assembly = Assembly(
             job,
@@ -166,7 +174,7 @@ class Broadcast:
         finally:
             for pipe in pass_fds:
                 os.close(pipe)
-        async with process:
+        async with process, _reading(texts, assembly):
             if feed is not None:
                 feed.start()
             await assemble(process, assembly, name_of(self._source))
@@ -176,6 +184,28 @@ class Broadcast:
             self._pieces_before += self._assembly.pieces
             self._bytes_before += self._assembly.size_bytes
         self._assembly = assembly
+
+
+@asynccontextmanager
+async def _reading(pipes: Sequence[int], assembly: Assembly) -> AsyncIterator[None]:
+    """Takes the subtitles that ffmpeg writes meanwhile, and closes the pipes."""
+    reading = [asyncio.create_task(_read_text(pipe, number, assembly)) for number, pipe in enumerate(pipes)]
+    try:
+        yield
+    finally:
+        for task in reading:
+            task.cancel()
+        await asyncio.gather(*reading, return_exceptions=True)
+
+
+async def _read_text(pipe: int, number: int, assembly: Assembly) -> None:
+    loop, reader = asyncio.get_running_loop(), asyncio.StreamReader()
+    transport, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(pipe, "rb", 0))
+    try:
+        while data := await reader.read(READ_BYTES):
+            assembly.feed_text(number, data)
+    finally:
+        transport.close()
 
 
 async def assemble(process: FfmpegProcess, assembly: Assembly, name: str) -> None:

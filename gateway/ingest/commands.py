@@ -6,12 +6,14 @@ How the output comes to be one regular part after another:
 * Sound is mapped before the picture: of each cut ffmpeg writes the sound's part first, so that the picture's part is
   the last of a piece and nobody has to wait to see whether sound follows.
 * Languages of sound all go into the output, each under the name that the input gives it.
+* Subtitles go into outputs of their own, as SubRip: a muxer that waits for their next cue would hold the picture up.
 * ``output_ts_offset`` lifts the encoders' priming and reordering above zero, where decode times can be written.
 * No ``-fflags nobuffer`` on what is probed: ffmpeg would throw away what it has read while probing, which is the
   first key frame of a push and the first frame of the test picture.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Protocol
@@ -61,13 +63,15 @@ class Output:
 class Job:
     """One ffmpeg to run; its pictures are the renditions in ``outputs``, the lowest first, its sound is that of all.
 
-    ``part_s`` is the length of a part, ``copied`` says that the picture keeps its own key frames.
+    ``part_s`` is the length of a part, ``copied`` says that the picture keeps its own key frames, ``texts`` are the
+    languages of the subtitles, in the order of the pipes that they go into.
     """
 
     arguments: tuple[str, ...]
     outputs: tuple[Output, ...]
     part_s: float
     copied: bool
+    texts: tuple[str, ...] = ()
 
     @property
     def estimate_bps(self) -> int:
@@ -96,14 +100,15 @@ def picture_job(source: TestSource, encoding: Encoding, *, video: int, audio: in
     )
 
 
-def input_job(source: Source, info: InputInfo, encoding: Encoding) -> Job:
-    """A file, a URL or a device that has been probed. Raises CodecError when it may only be copied and cannot be."""
+def input_job(source: Source, info: InputInfo, encoding: Encoding, texts: Sequence[int] = ()) -> Job:
+    """A file, a URL or a device that has been probed; ``texts`` are inherited file descriptors, one for each of the
+    input's subtitles. Raises CodecError when it may only be copied and cannot be."""
     looped = isinstance(source, FileSource) and source.loop
     if looped and encoding.coding == "auto":
         # The filter that a copy needs does not live through the loop in ffmpeg 5.1.
         audios = (replace(audio, codec="aac in ADTS") if audio.adts else audio for audio in info.audios)
         info = replace(info, audios=tuple(audios))
-    return _job(_open(source, info), info, encoding, name_of(source))
+    return _job(_open(source, info), info, encoding, name_of(source), texts)
 
 
 def push_job(info: InputInfo, encoding: Encoding, demuxer: str = "mpegts") -> Job:
@@ -120,7 +125,7 @@ def probe_arguments(source: Source) -> list[str]:
     return [*flags, "-i", path]
 
 
-def _job(opened: Pad, info: InputInfo, encoding: Encoding, name: str) -> Job:
+def _job(opened: Pad, info: InputInfo, encoding: Encoding, name: str, texts: Sequence[int] = ()) -> Job:
     copyable = info.video.codec == "h264" and info.video.pixels in ("", *COPYABLE_PIXELS)
     copy_video = not encoding.ladder and _copies(copyable, encoding)
     if encoding.coding == "copy" and not (copy_video and all(audio.codec == "aac" for audio in info.audios)):
@@ -137,11 +142,17 @@ def _job(opened: Pad, info: InputInfo, encoding: Encoding, name: str) -> Job:
         options |= _copy_audio(audio, number) if copied_audio else _encode_audio(encoding, number)
     pads = tuple(opened[f"a:{number}"] for number in range(len(info.audios))) + _pictures(opened, encoding)
     copied = (Output(name=MAIN, estimate_bps=info.bitrate_bps or COPIED_GUESS_BPS),)
+    subtitles = list(zip(info.texts, texts, strict=False))
     return Job(
-        arguments=_compile(pads, options | _rhythm(encoding, fps)),
+        arguments=_compile(
+            pads,
+            options | _rhythm(encoding, fps),
+            [_subtitles(opened, text.number, pipe) for text, pipe in subtitles],
+        ),
         outputs=copied if copy_video else _outputs(encoding, len(info.audios)),
         part_s=_part_s(encoding, fps),
         copied=copy_video,
+        texts=tuple(text.language for text, _ in subtitles),
     )
 
 
@@ -244,6 +255,14 @@ def _copy_audio(audio: InputAudio, number: int) -> Options:
     return options | {f"bsf:a:{number}": "aac_adtstoasc"} if audio.adts else options
 
 
+def _subtitles(opened: Pad, number: int, pipe: int) -> Pad:
+    """One of the input's subtitles on the stream's timeline, each cue as soon as it is read."""
+    written: Pad = ffmpeg.output(
+        opened[f"s:{number}"], f"pipe:{pipe}", f="srt", **{"c:s": "srt"}, output_ts_offset=TS_OFFSET_S, flush_packets=1
+    )
+    return written
+
+
 def _rhythm(encoding: Encoding, fps: Fraction | None) -> Options:
     return {
         "f": "mp4",
@@ -270,7 +289,9 @@ def _exact(fps: float | None) -> Fraction | None:
     return NTSC.get(fps, Fraction(fps).limit_denominator(1001))
 
 
-def _compile(pads: tuple[Pad, ...], options: Options) -> tuple[str, ...]:
+def _compile(pads: tuple[Pad, ...], options: Options, others: Sequence[Pad] = ()) -> tuple[str, ...]:
     graph = ffmpeg.output(*pads, "pipe:1", **options)
+    if others:
+        graph = ffmpeg.merge_outputs(graph, *others)
     arguments: list[str] = graph.global_args("-hide_banner", "-nostats", "-loglevel", "warning").compile()
     return tuple(arguments[1:])

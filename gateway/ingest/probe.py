@@ -1,7 +1,7 @@
 """What is in an input, as ``ffmpeg -i`` tells it: ffprobe does not come with the Python package's ffmpeg."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from gateway.ingest.complaints import plain_reason
@@ -34,22 +34,35 @@ class InputAudio:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class InputText:
+    """Subtitles that are text: which of the input's subtitle streams, and their language by ISO 639-2/T."""
+
+    number: int
+    language: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InputInfo:
     """``duration_s`` is None for what has no end, ``bitrate_bps`` when it is not known."""
 
     video: InputVideo
     audios: tuple[InputAudio, ...] = ()
+    texts: tuple[InputText, ...] = ()
     duration_s: float | None = None
     bitrate_bps: int | None = None
 
 
 AUDIOS_MAX = 8
+TEXTS_MAX = 6
 """Languages that are taken; an input may have more."""
+
+SUBTITLE_CODECS = ("subrip", "srt", "mov_text", "webvtt", "ass", "ssa", "text")
+"""The others are pictures of letters."""
 
 ADTS_TAG = "/ 0x000F"
 """The stream type of AAC in a transport stream (ISO/IEC 13818-1 table 2-34), which ffmpeg prints as a tag."""
 
-_STREAM = re.compile(r"^\s*Stream #\d+:\d+.*?: (Video|Audio): (.*)$")
+_STREAM = re.compile(r"^\s*Stream #\d+:\d+(?:\[\w+\])?(?:\((\w+)\))?.*?: (Video|Audio|Subtitle): (.*)$")
 _DURATION = re.compile(r"^\s*Duration: (\d+):(\d\d):(\d\d(?:\.\d+)?)")
 _BITRATE = re.compile(r"bitrate: (\d+) kb/s")
 _FPS = re.compile(r"([\d.]+)(k?) fps")
@@ -71,8 +84,9 @@ def read_probe(name: str, lines: Iterable[str]) -> InputInfo:
     streams = [match.groups() for line in lines if (match := _STREAM.match(line))]
     if not streams:
         raise InputUnreadable(f"{name} cannot be read: {plain_reason(lines)}. Choose another input.")
-    pictures = [text for kind, text in streams if kind == "Video" and "attached pic" not in text]
-    sounds = [text for kind, text in streams if kind == "Audio"]
+    pictures = [text for _, kind, text in streams if kind == "Video" and "attached pic" not in text]
+    sounds = [text for _, kind, text in streams if kind == "Audio"]
+    subtitles = [(language, text) for language, kind, text in streams if kind == "Subtitle"]
     if not pictures:
         raise NoVideo(f"{name} has no video. Sound alone cannot be broadcast yet: choose an input with a picture.")
     video = _read_video(pictures[0])
@@ -83,9 +97,19 @@ def read_probe(name: str, lines: Iterable[str]) -> InputInfo:
     return InputInfo(
         video=video,
         audios=tuple(InputAudio(codec=_codec(sound), adts=ADTS_TAG in sound) for sound in sounds[:AUDIOS_MAX]),
+        texts=_read_texts(subtitles),
         duration_s=_read_duration(lines),
         bitrate_bps=_read_bitrate(lines),
     )
+
+
+def _read_texts(subtitles: Sequence[tuple[str | None, str]]) -> tuple[InputText, ...]:
+    texts = [
+        InputText(number=number, language=language or "und")
+        for number, (language, text) in enumerate(subtitles)
+        if _codec(text) in SUBTITLE_CODECS
+    ]
+    return tuple(texts[:TEXTS_MAX])
 
 
 def _codec(text: str) -> str:

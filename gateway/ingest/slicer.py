@@ -8,6 +8,7 @@ key frames does not get many tiny segments, and the segments' numbers never run 
 from. A segment without a key frame goes on, up to `INDEX_MAX`.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from gateway.ingest.capture_clock import CaptureClock
@@ -23,6 +24,9 @@ INDEX_MAX = 1023
 """Pieces in a segment, beyond which a gateway takes a broadcaster for broken: over three minutes."""
 SHORT_BY_US = 5_000
 """Rounding of timestamps does not make a segment too short."""
+
+
+Texts = Callable[[int, int], tuple[Part, ...]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,14 +57,23 @@ class _Cut:
 class Slicer:
     """Slices one epoch, from its init segment to its end. The wall clock is passed in, in microseconds."""
 
-    def __init__(self, init: InitSegment, numbering: Numbering, *, segment_s: float) -> None:
-        """``init`` is that of all renditions together. Raises NoVideo. The numbering has begun this epoch."""
+    def __init__(
+        self,
+        init: InitSegment,
+        numbering: Numbering,
+        *,
+        segment_s: float,
+        texts: Callable[[int, int], tuple[Part, ...]],
+    ) -> None:
+        """``init`` is that of all renditions together, ``texts`` gives the parts of text for a start and a duration in
+        media time. Raises NoVideo. The numbering has begun this epoch."""
         if init.lead.kind != "video":
             raise NoVideo("There is no video in this input. Sound alone cannot be broadcast yet.")
         self._init = init
         self._lead = init.lead
         self._numbering = numbering
         self._segment_us = round(segment_s * 1e6) - SHORT_BY_US
+        self._texts = texts
         self._clock = CaptureClock()
         self._sound: list[Part] = []
         self._tracks = pictures(init)
@@ -123,8 +136,10 @@ class Slicer:
         start = self._starts_segment(key, media_us)
         if start:
             self._segment_start_us = media_us
-        renditions = tuple((as_track(part, self._lead.track), *sound) for part in of_rendition)
-        return _Cut(key=start, media_us=media_us, duration_us=_us(first.duration, self._lead), renditions=renditions)
+        duration_us = _us(first.decode_time + first.duration, self._lead) - media_us
+        others = (*sound, *self._texts(media_us, duration_us))
+        renditions = tuple((as_track(part, self._lead.track), *others) for part in of_rendition)
+        return _Cut(key=start, media_us=media_us, duration_us=duration_us, renditions=renditions)
 
     def _starts_segment(self, key: bool, media_us: int) -> bool:
         if not key or self._segment_start_us is None:

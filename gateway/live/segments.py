@@ -10,6 +10,8 @@ from functools import cached_property
 from gateway.media.hls import PartLine, SegmentLine
 from gateway.media.muxing import mux_buffers
 from gateway.media.parts import Buffer, InitSegment, Part
+from gateway.media.text_track import read_cues
+from gateway.media.webvtt import Cue
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,13 +55,13 @@ class Slot:
         """What a player gets: of one track, or of all for None. Empty when nothing is here."""
         return self.muxed if track is None else tuple(part.data for part in self.tracks.get(track, ()))
 
-    def line(self, track: int | None, *, audio: bool) -> PartLine:
-        """The slot in the playlist of a track, or of all."""
+    def line(self, track: int | None, *, picture: bool) -> PartLine:
+        """The slot in the playlist of a track, or of all; ``picture``: it can only be begun at key frames."""
         if track is None:
             return PartLine(duration_s=self.duration_s, independent=self.key, gap=self.gap)
         return PartLine(
             duration_s=self.durations_s.get(track, self.duration_s),
-            independent=self.key or audio,
+            independent=self.key or not picture,
             gap=track not in self.tracks,
         )
 
@@ -151,14 +153,19 @@ class Segment:
         """All that is here of the segment."""
         return [buffer for slot in self.slots for buffer in slot.buffers(track)]
 
+    def cues(self, track: int, index: int | None = None) -> list[Cue]:
+        """What a track of text shows in the segment, or in one of its parts. Raises MediaError."""
+        slots = self.slots if index is None else self.slots[index : index + 1]
+        return sorted({cue for slot in slots for part in slot.tracks.get(track, ()) for cue in read_cues(part.data)})
+
     def line(self, track: int | None) -> SegmentLine:
         """The segment in the playlist of a track, or of all; remembered once it is complete."""
         known = self._lines.get(track)
         if known is not None:
             return known
         info = None if track is None else self.init.track(track)
-        audio = info is not None and info.kind == "audio"
-        parts = tuple(slot.line(track, audio=audio) for slot in self.slots)
+        picture = info is None or info.kind == "video"
+        parts = tuple(slot.line(track, picture=picture) for slot in self.slots)
         line = SegmentLine(
             msn=self.msn,
             epoch=self.epoch,

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from gateway.live.order import Arrival, Piece
 from gateway.live.segments import Segment, Slot, gap_slot, make_slot, parts_of
-from gateway.media.hls import Bandwidth, Rhythm, SegmentLine
+from gateway.media.hls import Rhythm, SegmentLine
+from gateway.media.multivariant import Bandwidth
 from gateway.media.parts import InitSegment
 
 SLOTS_MAX = 1024

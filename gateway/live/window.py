@@ -28,10 +28,9 @@ from gateway.media.hls import (
     SegmentLine,
     plan_rhythm,
     render_low_latency,
-    render_muxed_index,
     render_plain,
-    render_tracks_index,
 )
+from gateway.media.multivariant import render_muxed_index, render_tracks_index
 from gateway.media.parts import Buffer, InitSegment, TrackInfo
 from gateway.media.payload import PieceSlice
 from gateway.media.tracks import main_init, read_init, track_init
@@ -243,6 +242,7 @@ class LiveWindow:
                 hold_back_s=self._wished_s,
                 asked_s=hold_back_s,
                 siblings=() if track is None else [info.track for info in self.tracks if info.track != track],
+                text=any(info.track == track and info.kind == "text" for info in self.tracks),
             ),
         )
 
@@ -277,8 +277,9 @@ class LiveWindow:
 
     def index(self) -> bytes:
         """The multivariant playlist of the muxed variant. Only once the window is open."""
+        best = self._best()
         return render_muxed_index(
-            self._best().main,
+            [info for info in best.tracks if info in best.main or info.kind == "text"],
             bandwidth=self._timeline.bandwidth(),
             frame_rate=self._frame_rate(),
             hold_back_s=self._extra_hold_back_s(),

@@ -32,7 +32,7 @@ TIME_US_MAX = 253_402_300_799_999_999
 TIMELINE_UPDATE_S = 0.5
 """A player learns of a timeline's next segment by loading the MPD again."""
 
-SEGMENT_KINDS = {"video": "video/mp4", "audio": "audio/mp4"}
+SEGMENT_KINDS = {"video": "video/mp4", "audio": "audio/mp4", "text": "application/mp4"}
 CHANNEL_LAYOUTS = {1: 1, 2: 2, 3: 3, 4: 4, 5: 5, 6: 6, 7: 11, 8: 12}
 """ChannelConfiguration of ISO/IEC 23091-3 table 2 by the number of channels."""
 
@@ -180,9 +180,15 @@ def _add_adaptation_set(period: ET.Element, track: Track, presentation: Presenta
     element = ET.SubElement(period, "AdaptationSet", attributes)
     if presentation.end_us is None:
         _add_reference_time(element, track)
-    ET.SubElement(element, "Role", schemeIdUri=ROLE_SCHEME, value="main" if main else "alternate")
+    ET.SubElement(element, "Role", schemeIdUri=ROLE_SCHEME, value=_role(info, main=main))
     _add_template(element, track, presentation)
     _add_representation(element, track)
+
+
+def _role(info: TrackInfo, *, main: bool) -> str:
+    if info.kind == "text":
+        return "subtitle"
+    return "main" if main else "alternate"
 
 
 def _add_reference_time(adaptation_set: ET.Element, track: Track) -> None:

@@ -1,4 +1,4 @@
-"""HLS playlists as text: RFC 8216, and its second edition (rfc8216bis) for the low-latency tags.
+"""HLS media playlists as text: RFC 8216, and its second edition (rfc8216bis) for the low-latency tags.
 
 Pure rendering: what is in a playlist, and when, is the live window's business. All URLs are relative.
 """
@@ -8,13 +8,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from gateway.media.parts import TrackInfo
-
 LOW_LATENCY_VERSION = 9
 PLAIN_VERSION = 7
 
 MUXED = "muxed"
 """The folder of the segments that hold all tracks."""
+
+MEDIA_SUFFIX = ".m4s"
+TEXT_SUFFIX = ".vtt"
 
 HOLD_BACK = "hold_back"
 """In a playlist's query: how many seconds behind its end its players are to stay."""
@@ -81,11 +82,14 @@ class Rhythm:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bandwidth:
-    """Bits per second: of the largest segment, and of all."""
+class _Media:
+    """Where the segments and parts of a playlist are."""
 
-    peak_bps: int
-    average_bps: int
+    folder: str
+    suffix: str
+
+    def uri(self, msn: int, part: int | None = None) -> str:
+        return f"{self.folder}/{msn}{self.suffix}" if part is None else f"{self.folder}/{msn}.{part}{self.suffix}"
 
 
 def plan_rhythm(part_target_s: float, segment_target_s: float, longest_part_s: float) -> Rhythm:
@@ -108,6 +112,7 @@ def render_low_latency(
     siblings: Sequence[int] = (),
     hold_back_s: float = 0.0,
     asked_s: float | None = None,
+    text: bool = False,
 ) -> str:
     """A media playlist with parts (rfc8216bis section 4.4); ``hint`` is the segment and part to come next.
 
@@ -124,7 +129,7 @@ def render_low_latency(
         f"#EXT-X-PART-INF:PART-TARGET={_seconds(rhythm.part_target_s)}",
         *_sequence_lines(segments),
     ]
-    folder = _folder(track)
+    media = _Media(folder=_folder(track), suffix=TEXT_SUFFIX if text else MEDIA_SUFFIX)
     left_s = sum(segment.duration_s for segment in segments)
     skipped = _skippable(segments, left_s - SKIP_TARGETS * target_s) if skip else 0
     if skipped:
@@ -135,15 +140,13 @@ def render_low_latency(
         if index < skipped:
             previous = segment
             continue
-        lines += _context_lines(segment, previous, track)
+        lines += _context_lines(segment, previous, None if text else init_uri(segment.epoch, track))
         # The segment in which the limit lies keeps all its parts: half a list helps nobody.
         if left_s < 3 * target_s:
-            lines += _part_lines(segment, folder, rhythm.part_target_s)
-        lines += _segment_lines(segment, folder)
+            lines += _part_lines(segment, media, rhythm.part_target_s)
+        lines += _segment_lines(segment, media)
         previous = segment
-    lines += (
-        ["#EXT-X-ENDLIST"] if ended else [_hint_line(folder, hint), *_report_lines(segments[-1], siblings, asked_s)]
-    )
+    lines += ["#EXT-X-ENDLIST"] if ended else [_hint_line(media, hint), *_report_lines(segments[-1], siblings, asked_s)]
     return "\n".join(lines) + "\n"
 
 
@@ -167,40 +170,15 @@ def render_plain(
     ]
     if start_s is not None:
         lines.append(f"#EXT-X-START:TIME-OFFSET={_seconds(start_s)}")
+    media = _Media(folder=_folder(track), suffix=MEDIA_SUFFIX)
     previous: SegmentLine | None = None
     for segment in segments:
-        lines += _context_lines(segment, previous, track)
-        lines += _segment_lines(segment, _folder(track))
+        lines += _context_lines(segment, previous, init_uri(segment.epoch, track))
+        lines += _segment_lines(segment, media)
         previous = segment
     if ended:
         lines.append("#EXT-X-ENDLIST")
     return "\n".join(lines) + "\n"
-
-
-def render_muxed_index(
-    tracks: Sequence[TrackInfo], *, bandwidth: Bandwidth, frame_rate: float, hold_back_s: float | None = None
-) -> str:
-    """A multivariant playlist with one variant, which holds all tracks.
-
-    With ``hold_back_s`` the playlists that it names keep their players so far behind: see `playlist_uri`.
-    """
-    variant = _variant_line(tracks, bandwidth, frame_rate, "")
-    return _render_index([variant, playlist_uri(None, hold_back_s)])
-
-
-def render_tracks_index(
-    tracks: Sequence[TrackInfo], *, bandwidth: Bandwidth, frame_rate: float, hold_back_s: float | None = None
-) -> str:
-    """The same with the audio tracks in a group of their own (RFC 8216 section 4.3.4.1)."""
-    videos = [track for track in tracks if track.kind == "video"]
-    audios = [track for track in tracks if track.kind == "audio"]
-    if not videos:
-        sound = _variant_line(audios[:1], bandwidth, frame_rate, "")
-        return _render_index([sound, playlist_uri(audios[0].track, hold_back_s)])
-    group = ',AUDIO="audio"' if audios else ""
-    media = [_audio_line(audio, number, hold_back_s) for number, audio in enumerate(audios)]
-    variant = _variant_line([*videos[:1], *audios], bandwidth, frame_rate, group)
-    return _render_index([*media, variant, playlist_uri(videos[0].track, hold_back_s)])
 
 
 def playlist_uri(track: int | None, hold_back_s: float | None) -> str:
@@ -215,33 +193,6 @@ def playlist_uri(track: int | None, hold_back_s: float | None) -> str:
 def init_uri(epoch: int, track: int | None) -> str:
     """Where an epoch's init segment is, relative to the playlists."""
     return f"init-{epoch}.mp4" if track is None else f"init-{epoch}-{track}.mp4"
-
-
-def _render_index(lines: list[str]) -> str:
-    head = ["#EXTM3U", f"#EXT-X-VERSION:{LOW_LATENCY_VERSION}", "#EXT-X-INDEPENDENT-SEGMENTS"]
-    return "\n".join([*head, *lines]) + "\n"
-
-
-def _variant_line(tracks: Sequence[TrackInfo], bandwidth: Bandwidth, frame_rate: float, group: str) -> str:
-    codecs = ",".join(dict.fromkeys(track.codec for track in tracks))
-    line = f"#EXT-X-STREAM-INF:BANDWIDTH={bandwidth.peak_bps},AVERAGE-BANDWIDTH={bandwidth.average_bps}"
-    line += f',CODECS="{codecs}"'
-    video = next((track for track in tracks if track.kind == "video"), None)
-    if video is not None:
-        line += f",RESOLUTION={video.width}x{video.height}"
-        line += f",FRAME-RATE={frame_rate:.3f}" if frame_rate else ""
-    return line + group
-
-
-def _audio_line(audio: TrackInfo, number: int, hold_back_s: float | None) -> str:
-    known = audio.language != "und"
-    name = audio.language if known else f"Audio {number + 1}"
-    language = f',LANGUAGE="{audio.language}"' if known else ""
-    default = "YES" if number == 0 else "NO"
-    return (
-        f'#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="audio",NAME="{name}"{language},DEFAULT={default},AUTOSELECT=YES'
-        f',CHANNELS="{audio.channels}",URI="{playlist_uri(audio.track, hold_back_s)}"'
-    )
 
 
 def _folder(track: int | None) -> str:
@@ -278,38 +229,37 @@ def _sequence_lines(segments: Sequence[SegmentLine]) -> list[str]:
     return [f"#EXT-X-MEDIA-SEQUENCE:{first.msn}", f"#EXT-X-DISCONTINUITY-SEQUENCE:{first.discontinuity}"]
 
 
-def _context_lines(segment: SegmentLine, previous: SegmentLine | None, track: int | None) -> list[str]:
+def _context_lines(segment: SegmentLine, previous: SegmentLine | None, init: str | None) -> list[str]:
     """What stands before a segment's parts: discontinuity, init segment, date."""
     lines = []
     if previous is not None and segment.discontinuity != previous.discontinuity:
         lines.append("#EXT-X-DISCONTINUITY")
-    if previous is None or segment.epoch != previous.epoch:
-        lines.append(f'#EXT-X-MAP:URI="{init_uri(segment.epoch, track)}"')
+    if init is not None and (previous is None or segment.epoch != previous.epoch):
+        lines.append(f'#EXT-X-MAP:URI="{init}"')
     lines.append(f"#EXT-X-PROGRAM-DATE-TIME:{format_date(segment.date_us)}")
     return lines
 
 
-def _part_lines(segment: SegmentLine, folder: str, part_target_s: float) -> list[str]:
+def _part_lines(segment: SegmentLine, media: _Media, part_target_s: float) -> list[str]:
     lines = []
     for index, part in enumerate(segment.parts):
         # PART-TARGET may not change and no part may exceed it: a rare longer one is understated.
         line = f"#EXT-X-PART:DURATION={_seconds(min(part.duration_s, part_target_s))}"
-        line += f',URI="{folder}/{segment.msn}.{index}.m4s"'
+        line += f',URI="{media.uri(segment.msn, index)}"'
         line += ",INDEPENDENT=YES" if part.independent and not part.gap else ""
         lines.append(line + (",GAP=YES" if part.gap else ""))
     return lines
 
 
-def _segment_lines(segment: SegmentLine, folder: str) -> list[str]:
+def _segment_lines(segment: SegmentLine, media: _Media) -> list[str]:
     if not segment.complete:
         return []
     gap = ["#EXT-X-GAP"] if segment.gap else []
-    return [*gap, f"#EXTINF:{segment.duration_s:.5f},", f"{folder}/{segment.msn}.m4s"]
+    return [*gap, f"#EXTINF:{segment.duration_s:.5f},", media.uri(segment.msn)]
 
 
-def _hint_line(folder: str, hint: tuple[int, int]) -> str:
-    msn, part = hint
-    return f'#EXT-X-PRELOAD-HINT:TYPE=PART,URI="{folder}/{msn}.{part}.m4s"'
+def _hint_line(media: _Media, hint: tuple[int, int]) -> str:
+    return f'#EXT-X-PRELOAD-HINT:TYPE=PART,URI="{media.uri(*hint)}"'
 
 
 def _seconds(value: float) -> str:

@@ -11,6 +11,7 @@ from fastapi import APIRouter, Request, Response
 from starlette.datastructures import QueryParams
 
 from gateway.live.jitter import HOLD_BACK_S_MAX
+from gateway.live.subtitles import subtitles
 from gateway.media.hls import HOLD_BACK, MUXED
 from gateway.problems import Problem
 from gateway.routes import answers
@@ -30,6 +31,7 @@ WHOLE_TIMEOUT_S = 2.5
 """Players that know no parts find nothing in a playlist without a whole segment: it is waited for so long."""
 
 PLAYLIST_TYPE = "application/vnd.apple.mpegurl"
+TEXT_TYPE = "text/vtt; charset=utf-8"
 TRACK_PREFIX = "track-"
 SECONDS = re.compile(r"[0-9]{1,2}(\.[0-9]{1,3})?", re.ASCII)
 SKIPS = {None: False, "YES": True, "v2": True}
@@ -95,10 +97,22 @@ def _add_media(router: APIRouter, watch: Watch) -> None:
             await window.wait_for(msn, part, window.rhythm.reload_timeout_s)
         return answer_media(request, type_of(window, track), window.part(msn, part, track))
 
+    async def show_text(request: Request, stream: str, track: int, msn: int) -> Response:
+        window = await watch(stream)
+        return answer_media(request, TEXT_TYPE, [subtitles(window, msn, None, track)])
+
+    async def show_text_part(request: Request, stream: str, track: int, msn: int, part: int) -> Response:
+        window = await watch(stream)
+        if window.is_open and (msn, part) == window.hint:
+            await window.wait_for(msn, part, window.rhythm.reload_timeout_s)
+        return answer_media(request, TEXT_TYPE, [subtitles(window, msn, part, track)])
+
     add_route(router, "/init-{epoch:number}.mp4", show_init, "Init segment of all tracks")
     add_route(router, "/init-{epoch:number}-{track:number}.mp4", show_track_init, "Init segment of one track")
     add_route(router, "/{folder}/{msn:number}.m4s", show_segment, "A segment")
     add_route(router, "/{folder}/{msn:number}.{part:number}.m4s", show_part, "A part; the announced one is waited for")
+    add_route(router, "/track-{track:number}/{msn:number}.vtt", show_text, "A segment of subtitles")
+    add_route(router, "/track-{track:number}/{msn:number}.{part:number}.vtt", show_text_part, "A part of subtitles")
 
 
 async def _low_latency(request: Request, watch: Watch, stream: str, track: int | None) -> Response:

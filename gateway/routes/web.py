@@ -13,7 +13,7 @@ from fastapi import APIRouter, Request, Response
 CONTENT_SECURITY_POLICY = "; ".join(
     (
         "default-src 'self'",
-        "media-src 'self' blob:",
+        "media-src 'self' blob: data:",
         "object-src 'none'",
         "worker-src 'none'",
         "base-uri 'none'",

@@ -86,7 +86,7 @@ class Recording:
             await self._in_thread(self.tape.begin)
             await self._write(segment.init.data)
         self._last, self._end = segment, parts[-1].decode_time + parts[-1].duration
-        await self._write(b"".join(slot.muxed))
+        await self._write(b"".join(slot.with_all_tracks))
         self.seconds += slot.duration_s
 
     async def _take_packets(self, window: LiveWindow, segment: Segment, index: int) -> None:

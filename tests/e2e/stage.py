@@ -18,13 +18,18 @@ class Stage:
     """A running demonstration with so many relays; ``tell`` is given what it says."""
 
     def __init__(
-        self, viewers: int, *, ladder: tuple[str, ...] = (), tell: Callable[[str], None] = lambda _: None
+        self,
+        viewers: int,
+        *,
+        source: str = "test",
+        ladder: tuple[str, ...] = (),
+        tell: Callable[[str], None] = lambda _: None,
     ) -> None:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
         self.url = f"http://127.0.0.1:{port}"
-        plan = Plan(source="test", viewers=viewers, ladder=ladder, host="127.0.0.1", port=port, url=self.url)
+        plan = Plan(source=source, viewers=viewers, ladder=ladder, host="127.0.0.1", port=port, url=self.url)
         self.demo = Demo(plan, tell=tell)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever)

@@ -19,7 +19,11 @@ START_US = 1_800_000_000_000_000
 
 
 def slicer(segment_s: float = 1.0, numbering: Numbering | None = None) -> Slicer:
-    return Slicer(INIT, numbering or new_numbering(), segment_s=segment_s)
+    return Slicer(INIT, numbering or new_numbering(), segment_s=segment_s, texts=no_texts)
+
+
+def no_texts(media_us: int, duration_us: int) -> tuple[Part, ...]:
+    return ()
 
 
 def new_numbering() -> Numbering:
@@ -185,7 +189,7 @@ def test_sound_long_before_the_first_picture_is_dropped() -> None:
 
 def test_an_input_without_picture_is_refused() -> None:
     with pytest.raises(NoVideo, match="no video"):
-        Slicer(InitSegment(data=b"", tracks=(SOUND,)), new_numbering(), segment_s=1.0)
+        Slicer(InitSegment(data=b"", tracks=(SOUND,)), new_numbering(), segment_s=1.0, texts=no_texts)
 
 
 @given(slots=st.lists(st.tuples(st.booleans(), st.integers(0, 3)), max_size=60))

@@ -81,7 +81,7 @@ def test_a_track_without_a_part_in_a_piece_has_a_gap() -> None:
     changed = type(content)(segment=0, index=0, discontinuity=0, parts=only_video)
     slot = make_slot(changed.parts, source.init)
     assert slot is not None
-    assert slot.line(2, audio=True).gap
+    assert slot.line(2, picture=False).gap
     assert not slot.line(None, audio=False).gap
 
 

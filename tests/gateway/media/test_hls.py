@@ -4,16 +4,14 @@ import m3u8
 import pytest
 
 from gateway.media.hls import (
-    Bandwidth,
     PartLine,
     Rhythm,
     SegmentLine,
     plan_rhythm,
     render_low_latency,
-    render_muxed_index,
     render_plain,
-    render_tracks_index,
 )
+from gateway.media.multivariant import Bandwidth, render_muxed_index, render_tracks_index
 from gateway.media.parts import TrackInfo
 
 RHYTHM = Rhythm(target_duration_s=1, part_target_s=0.22)
