@@ -111,7 +111,7 @@ CORE_IMPORTS = words("""
 # Media is as pure, and needs less.
 MEDIA_IMPORTS = words("""
     __future__ abc array base64 binascii bisect collections contextlib dataclasses datetime enum fractions functools
-    heapq itertools json math operator string struct typing unicodedata zlib xml
+    heapq html itertools json math operator re string struct typing unicodedata zlib xml
 """)
 # A module that may be pure by name and still offers a clock or luck of its own.
 IMPURE_NAMES = frozenset({"urllib.request", "datetime.datetime.now", "datetime.now", "datetime.utcnow", "date.today"})

@@ -22,7 +22,7 @@ SOUND_FRAME_S = 1024 / 48_000
 as long as its picture."""
 SHORTEST_PART = 0.85
 REACHABLE_TARGETS = 3
-PART_URI = re.compile(r"(?:muxed|track-(\d+))/(\d+)\.(\d+)\.m4s")
+PART_URI = re.compile(r"(?:muxed|track-(\d+))/(\d+)\.(\d+)\.(?:m4s|vtt)")
 TEMPLATE_FIXED = ("timescale", "presentationTimeOffset", "initialization", "media", "duration", "startNumber")
 
 
@@ -68,7 +68,7 @@ class PlaylistWatch:
             discontinuity += bool(segment.discontinuity) and number > parsed.media_sequence
             said = (segment.uri, segment.duration, segment.program_date_time, segment.gap_tag, discontinuity)
             assert self.known.setdefault(number, said) == said
-            assert segment.uri.endswith(f"/{number}.m4s")
+            assert segment.uri.endswith((f"/{number}.m4s", f"/{number}.vtt"))
 
     def _check_dates(self, parsed: m3u8.M3U8, window: LiveWindow) -> None:
         whole = [segment for segment in parsed.segments if segment.uri]

@@ -8,11 +8,15 @@ from gateway.live import LiveWindow
 from gateway.media.description import MediaDescription
 from gateway.media.parts import InitSegment, Part
 from gateway.media.payload import PieceSlice
+from gateway.media.text_track import make_text_part, with_texts
+from gateway.media.webvtt import Cue
 from tests.gateway.media_fixture import PIECE_US, stream
 
 START_US = 1_800_000_000_000_000
 AAC_FRAME = 1024
 PIECES_A_SEGMENT = 5
+CUE_EVERY_US = 2_000_000
+CUE_US = 1_500_000
 
 
 @cache
@@ -35,7 +39,8 @@ def stamped(part: Part, decode_time: int) -> Part:
 
 @dataclass
 class Broadcaster:
-    """Makes pieces of 0.2 s; ``lengths`` are the numbers of pieces of its segments, used in turn."""
+    """Makes pieces of 0.2 s; ``lengths`` are the numbers of pieces of its segments, used in turn, ``texts`` the
+    languages of its subtitles: a cue of 1.5 s every other second."""
 
     epoch: int = 1
     number: int = 1000
@@ -43,6 +48,7 @@ class Broadcaster:
     discontinuity: int = 0
     now_us: int = START_US
     lengths: tuple[int, ...] = (PIECES_A_SEGMENT,)
+    texts: tuple[str, ...] = ()
     _index: int = 0
     _media_us: int = 0
     _begun: int = 0
@@ -50,7 +56,9 @@ class Broadcaster:
     @property
     def description(self) -> MediaDescription:
         longest_s = max(self.lengths) * PIECE_US / 1e6
-        return MediaDescription(init=templates()[0].data, part_target_s=0.2, segment_target_s=longest_s)
+        init = templates()[0]
+        init = with_texts(init, self.texts) if self.texts else init
+        return MediaDescription(init=init.data, part_target_s=0.2, segment_target_s=longest_s)
 
     def begin_epoch(self, *, pause_us: int, lengths: tuple[int, ...]) -> None:
         """A new input after a pause, with times of its own."""
@@ -68,7 +76,7 @@ class Broadcaster:
             segment=self.segment,
             index=self._index,
             discontinuity=self.discontinuity,
-            parts=(video, *self._sound()),
+            parts=(video, *self._sound(), *self._subtitles()),
         )
         made = (self.number, self.epoch, self.now_us, content)
         self._step()
@@ -79,6 +87,14 @@ class Broadcaster:
         first = -(-self._media_us * 48 // (1000 * AAC_FRAME))
         after = -(-(self._media_us + PIECE_US) * 48 // (1000 * AAC_FRAME))
         return (stamped(templates()[3][after - first], first * AAC_FRAME),)
+
+    def _subtitles(self) -> tuple[Part, ...]:
+        end_us = self._media_us + PIECE_US
+        begins = range(self._media_us // CUE_EVERY_US * CUE_EVERY_US, end_us, CUE_EVERY_US)
+        cues = [Cue(begin_us, begin_us + CUE_US, f"at {begin_us}") for begin_us in begins]
+        first = len(templates()[0].tracks) + 1
+        numbers = range(first, first + len(self.texts))
+        return tuple(make_text_part(number, cues, self._media_us, end_us) for number in numbers)
 
     def _step(self) -> None:
         self.number += 1

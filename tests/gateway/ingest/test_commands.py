@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from gateway.ingest.commands import Job, input_job, picture_job, push_job
-from gateway.ingest.probe import InputAudio, InputInfo, InputVideo
+from gateway.ingest.probe import InputAudio, InputInfo, InputText, InputVideo
 from gateway.ingest.sources import DeviceSource, Encoding, FileSource, TestSource, UrlSource
 from gateway.media.errors import CodecError
 
@@ -147,3 +147,12 @@ def test_every_job_writes_fragmented_mp4() -> None:
     for job in jobs:
         assert option(job, "-movflags") == "cmaf+frag_keyframe+delay_moov+frag_discont+separate_moof"
         assert "pipe:1" in job.arguments
+
+
+def test_subtitles_are_written_as_subrip_into_pipes_of_their_own() -> None:
+    texts = (InputText(number=0, language="ger"), InputText(number=2, language="eng"))
+    job = input_job(FILE, replace(FILM, texts=texts), Encoding(), [7, 8])
+    maps = [job.arguments[at + 1] for at, word in enumerate(job.arguments) if word == "-map"]
+    assert maps == ["0:a:0", "0:v:0", "0:s:0", "0:s:2"]
+    assert [word for word in job.arguments if word.startswith("pipe:")] == ["pipe:1", "pipe:7", "pipe:8"]
+    assert job.texts == ("ger", "eng")

@@ -89,3 +89,16 @@ def test_a_codec_that_ffmpeg_does_not_know() -> None:
 def test_a_rate_that_is_no_frame_rate_is_not_believed() -> None:
     info = read_probe("odd.mkv", ["  Stream #0:0: Video: h264 (High), yuv420p, 320x240, 90k fps, 1k tbn"])
     assert info.video.fps is None
+
+
+def test_subtitles_that_are_text_are_found_with_their_languages() -> None:
+    lines = [
+        "  Stream #0:0: Video: h264 (High), yuv420p, 320x240, 25 fps",
+        "  Stream #0:1(ger): Audio: aac (LC), 48000 Hz, stereo, fltp",
+        "  Stream #0:2(ger): Subtitle: subrip (default) (forced)",
+        "  Stream #0:3(eng): Subtitle: hdmv_pgs_subtitle",
+        "  Stream #0:4[0x5](fre): Subtitle: mov_text (tx3g / 0x67337874), 0 kb/s",
+        "  Stream #0:5: Subtitle: ass",
+    ]
+    texts = read_probe("film.mkv", lines).texts
+    assert [(text.number, text.language) for text in texts] == [(0, "ger"), (2, "fre"), (3, "und")]

@@ -23,9 +23,9 @@ class Hour:
 
     def __init__(self, seed: str) -> None:
         self.random = Random(seed)
-        self.source = Broadcaster()
+        self.source = Broadcaster(texts=("deu",))
         self.window = LiveWindow(24.0, clock=lambda: self.now_s)
-        self.playlists = [PlaylistWatch(track) for track in (None, 1, 2)]
+        self.playlists = [PlaylistWatch(track) for track in (None, 1, 2, 3)]
         self.manifest = ManifestWatch()
         self.looks = 0
         self.window.set_description(self.source.epoch, self.source.description)
@@ -57,7 +57,7 @@ class Hour:
         self.playlists[self.looks % len(self.playlists)].see(self.window, self.now_s)
         if self.window.manifest(1.5):
             self.manifest.see(self.window)
-        check_media(self.window, 1 + self.looks % 2)
+        check_media(self.window, 1 + self.looks % 3)
 
 
 def test_an_hour_without_a_loss_is_one_period() -> None:
@@ -146,7 +146,7 @@ MANIFEST_FAULTS = (
 @pytest.mark.parametrize(("right", "wrong"), PLAYLIST_FAULTS)
 def test_the_check_finds_a_wrong_playlist(right: str, wrong: str, monkeypatch: pytest.MonkeyPatch) -> None:
     hour = Hour("faults")
-    hour.play(130)
+    hour.play(180)
     true = LiveWindow.playlist
 
     def falsified(window: LiveWindow, track: int | None, *, skip: bool = False) -> bytes:

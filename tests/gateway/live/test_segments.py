@@ -82,7 +82,7 @@ def test_a_track_without_a_part_in_a_piece_has_a_gap() -> None:
     slot = make_slot(changed.parts, source.init)
     assert slot is not None
     assert slot.line(2, picture=False).gap
-    assert not slot.line(None, audio=False).gap
+    assert not slot.line(None, picture=True).gap
 
 
 def test_the_line_of_a_growing_segment_grows_and_that_of_a_whole_one_is_kept() -> None:
