@@ -55,6 +55,7 @@ class Circle:
         self.uplink = uplink
         self.vantage = vantage
         self.rng = rng
+        self.reader = reader
         self.window = Window(stream, self.tag, reader)
         self.mates: dict[PeerId, Mate] = {}
         self.standing = Standing()

@@ -79,7 +79,8 @@ class Close:
 class PieceReady:
     """A whole verified piece. Pieces come as they complete: mostly, not always, in order of ``number``.
 
-    ``capture_us`` is the wall clock of the source at the first frame, microseconds since 1970.
+    ``capture_us`` is the wall clock of the source at the first frame, microseconds since 1970. ``header`` is what the
+    source signed: header and payload are what has to be kept to lend the piece to others later.
     """
 
     stream: StreamId
@@ -90,6 +91,33 @@ class PieceReady:
     capture_us: int
     duration_us: int
     payload: bytes
+    header: bytes = b""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PieceRecalled:
+    """An old piece that was asked for by ``recall``, verified like any other."""
+
+    stream: StreamId
+    piece: PieceReady
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PieceGone:
+    """No neighbour has this old piece any more."""
+
+    stream: StreamId
+    rendition: int
+    number: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PieceWanted:
+    """Neighbours ask for a piece from before the window: answer by ``lend``, with or without it."""
+
+    stream: StreamId
+    rendition: int
+    number: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,6 +158,6 @@ class Equivocation:
     headers: tuple[bytes, bytes]
 
 
-News = PieceReady | PieceLost | ManifestReady | Unreachable | Equivocation
+News = PieceReady | PieceLost | PieceRecalled | PieceGone | PieceWanted | ManifestReady | Unreachable | Equivocation
 Order = Dial | Send | Close
 Output = News | Order

@@ -159,5 +159,6 @@ class Gathering:
             capture_us=header.capture_us,
             duration_us=header.duration_us,
             payload=entry.payload,
+            header=entry.header_bytes,
         )
         self._circle.order(news)

@@ -25,6 +25,11 @@ CATCH_UP_SHARE: Final = 0.5
 """Catching up to one mate: one whole join (8 s of all stripes, parity included), then at most this share."""
 
 
+PAST_SAVED_S: Final = 8.0
+PAST_SHARE: Final = 2.0
+"""Old pieces to one mate: at most twice as fast as the stream itself."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rate:
     """Messages of one kind: ``burst`` at once, ``per_s`` in the long run."""
@@ -122,3 +127,4 @@ class Budgets:
 
     repair: Budget = field(default_factory=lambda: Budget(REPAIR_SAVED_S, REPAIR_SHARE))
     catch_up: Budget = field(default_factory=lambda: Budget(CATCH_UP_SAVED_S, CATCH_UP_SHARE))
+    past: Budget = field(default_factory=lambda: Budget(PAST_SAVED_S, PAST_SHARE))

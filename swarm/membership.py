@@ -6,7 +6,7 @@ Nothing here waits: a message or a tick changes the state and appends to the nod
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from swarm import adverts, clock, colours, wire
+from swarm import clock, wire
 from swarm.circle import Circle
 from swarm.errors import LocalError
 from swarm.events import ManifestReady
@@ -15,11 +15,14 @@ from swarm.herald import Herald
 from swarm.intake import Intake
 from swarm.join import AddressBook
 from swarm.limits import Budgets
+from swarm.loans import Loans
 from swarm.manifest import Manifest, RenditionInfo, open_manifest, sign_manifest
 from swarm.messages import Message
 from swarm.outgo import Outgo
+from swarm.palette import choose_colours
 from swarm.peers import Mate, Peer
 from swarm.pieces import make_piece
+from swarm.recall import Recall
 from swarm.rendezvous import Rendezvous
 from swarm.status import PeerStatus, StreamStatus
 from swarm.units import Access, Address, LinkId, PeerId, Stripe
@@ -32,9 +35,6 @@ TICK_SOON_S = 0.02
 """What cannot wait for the next tick waits so long after the last one: a flood of news is looked at together."""
 
 SLOW_TICK_S = 0.5
-ADOPT_SHARE = 0.3
-"""Chance a slow tick to adopt an orphan stripe: one of several neighbours does, seldom all at once."""
-
 CLOCK_EVERY_S = 2.0
 BYE_LINGER_S = 0.3
 """A neighbour that said good-bye goes on sending for so long."""
@@ -48,6 +48,8 @@ class Membership:
         self.intake = Intake(circle)
         self.outgo = Outgo(circle, self.intake)
         self.rendezvous = Rendezvous(circle, self.intake, now)
+        self.recall = Recall(circle)
+        self._loans = Loans(circle, self.outgo)
         self._gathering = Gathering(circle, self.intake, self.outgo)
         self._herald = Herald(circle, self.intake, self.outgo, now)
         self._others = others
@@ -84,8 +86,10 @@ class Membership:
         )
         self._adopt(manifest, sign_manifest(manifest, circle.owner), now)
 
-    def publish(self, payload: bytes, *, number: int, key: bool, capture_us: int, duration_us: int, now: float) -> None:
-        """Code, hash, sign and send one piece."""
+    def publish(
+        self, payload: bytes, *, number: int, key: bool, capture_us: int, duration_us: int, now: float
+    ) -> bytes:
+        """Code, hash, sign and send one piece; its signed header."""
         circle = self.circle
         assert circle.owner is not None
         assert circle.manifest is not None
@@ -108,6 +112,12 @@ class Membership:
         for index in range(circle.n):
             self.outgo.forward(entry, index, None, now)
             self._herald.ride(None, Stripe(index), now)
+        return sealed.header_bytes
+
+    def lend(self, number: int, record: bytes | None, now: float) -> None:
+        """What the application has kept of an old piece that was wanted: signed header and payload, or nothing."""
+        for mate, size_bytes in self._loans.give(number, record, now):
+            self._budget(mate).past.spend(size_bytes)
 
     def leave(self, now: float) -> None:
         """Say good-bye; children get my parents as hints. When the source leaves, its broadcast has ended."""
@@ -210,7 +220,7 @@ class Membership:
     def receive_block(self, peer: Peer, data: bytes, now: float) -> None:
         """A block message. Raises RemoteError when it does not hold."""
         mate = self.circle.mates.get(peer.key)
-        if mate is not None:
+        if mate is not None and not self.recall.receive(mate, data):
             stripe = self._gathering.receive(mate, data, now)
             self._wake(now)
             if stripe is not None:
@@ -236,6 +246,7 @@ class Membership:
             self.intake.tick(now)
             self._herald.probe(now)
             self._gathering.tick(now)
+            self.recall.tick(now)
             self._climb(now)
         self._drop_leavers(now)
         self.rendezvous.dial(now, neighbours, connected)
@@ -244,7 +255,7 @@ class Membership:
     def _is_busy(self) -> bool:
         """Whether a piece, a parent or a manifest is being waited for."""
         circle = self.circle
-        return not circle.n or any(circle.window.incomplete()) or self.intake.seeks
+        return not circle.n or any(circle.window.incomplete()) or self.intake.seeks or self.recall.seeks
 
     def status(self) -> StreamStatus:
         mates = self.circle.mates.values()
@@ -307,6 +318,7 @@ class Membership:
                 self._want(mate, message, now)
             case wire.Sorry():
                 self._gathering.sorry(mate, message.number, now)
+                self.recall.sorry(mate, message.number, now)
             case wire.Bye():
                 self._bye(mate, message, now)
             case wire.Meet():
@@ -328,6 +340,8 @@ class Membership:
     def _want(self, mate: Mate, message: wire.Want, now: float) -> None:
         """Repair within the mate's budget."""
         circle, budget = self.circle, self._budget(mate).repair
+        if self._loans.takes(mate, message, self._budget(mate).past, now):
+            return
         if budget.left(circle.bitrate_bps, now) <= 0:
             circle.say(mate, wire.Sorry(tag=circle.tag, number=message.number))
             return
@@ -434,36 +448,9 @@ class Membership:
         self._gathering.shift_delay(by_s)
 
     def _choose_colours(self, now: float) -> None:
-        circle, nursery = self.circle, self.outgo.nursery
-        if not circle.n:
-            return
-        self.outgo.resize(1 / max(1, self._others()))
-        if circle.is_source:
-            nursery.colours = tuple(Stripe(i) for i in range(circle.n))
-            return
-        if not nursery.total:
-            nursery.colours = self.intake.colours = ()
-            return
-        kept = tuple(stripe for stripe in nursery.colours if self.intake.hopes(stripe, now) or nursery.has(stripe))
-        count = max(len(kept), min(colours.wanted(nursery.total), circle.n))
-        adopts = nursery.total > nursery.used and count == len(nursery.colours) and circle.rng.random() < ADOPT_SHARE
-        if count > len(kept) or adopts:
-            kept = self._more_colours(kept, count, now, adopts=adopts)
-        nursery.colours = self.intake.colours = kept
-
-    def _more_colours(self, kept: Sequence[Stripe], count: int, now: float, *, adopts: bool) -> tuple[Stripe, ...]:
-        """What the open do not relay, those behind hard NATs cannot have: who has such mates looks at the open only."""
-        circle = self.circle
-        mates = list(circle.mates.values())
-        relied_on = circle.vantage.access is Access.OPEN and any(mate.access is Access.HARD for mate in mates)
-        peers = [mate for mate in mates if not relied_on or mate.access is Access.OPEN]
-        relays = adverts.relays_known(circle.n, peers, now)
-        fed_by = adverts.by_stripe(circle.mates.values(), now, circle.roots)
-        chosen = colours.choose(kept, relays, count, circle.rng, offered=fed_by)
-        rooms = adverts.rooms_known(circle.n, peers, now) if adopts else ()
-        most = colours.ADOPTED_MAX if relied_on else colours.COLOURS_MAX
-        orphan = colours.orphan(chosen, rooms, circle.rng, most)
-        return tuple(sorted((*chosen, orphan))) if orphan in fed_by else chosen
+        if self.circle.n:
+            self.outgo.resize(1 / max(1, self._others()))
+            choose_colours(self.circle, self.intake, self.outgo.nursery, now)
 
     def _drop_leavers(self, now: float) -> None:
         leavers = [m for m in self.circle.mates.values() if m.leaves_at_s is not None and m.leaves_at_s <= now]

@@ -7,7 +7,6 @@ No call here does I/O or waits. Bytes, link events and the time go in; after eve
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from math import inf
 from random import Random
 
@@ -19,6 +18,7 @@ from swarm.errors import LocalError, MalformedMessage, ProofError, RemoteError
 from swarm.events import Close, LinkInfo, LinkStats, Output, Send, Urgency
 from swarm.identity import Identity
 from swarm.limits import RATES, Meter
+from swarm.links import LinkState
 from swarm.manifest import RenditionInfo
 from swarm.membership import Membership
 from swarm.pacer import Pacer
@@ -38,17 +38,6 @@ IDLE_S = 10.0
 
 LOOK_EVERY_S = 1.0
 """How often links are looked after: handshakes out of time, pings due."""
-
-
-@dataclass(slots=True)
-class _Link:
-    """A link from the moment it is up; ``peer`` stays None until the handshake is over."""
-
-    info: LinkInfo
-    since_s: float
-    crowd: str
-    peer: Peer | None = None
-    meter: Meter = field(default_factory=Meter)
 
 
 class Node:
@@ -71,7 +60,7 @@ class Node:
         self._reader = reader
         self._uplink = Uplink(settings.uplink_guess_bps, settings.upload_cap_bps, now=now)
         self.pacer = Pacer(settings.upload_cap_bps)
-        self._links: dict[LinkId, _Link] = {}
+        self._links: dict[LinkId, LinkState] = {}
         self._peers: dict[PeerId, Peer] = {}
         self._members: dict[SwarmTag, Membership] = {}
         self._bans: dict[PeerId, float] = {}
@@ -127,12 +116,12 @@ class Node:
         capture_us: int,
         duration_us: int,
         now: float,
-    ) -> None:
-        """Send one piece of a stream that is on air. Raises LocalError when it is not."""
+    ) -> bytes:
+        """Send one piece of a stream that is on air; its signed header. Raises LocalError when it is not."""
         member = self._find(stream, rendition)
         if member is None or not member.circle.is_source:
             raise LocalError("this stream is not on air from this node; call broadcast first")
-        member.publish(payload, number=number, key=key, capture_us=capture_us, duration_us=duration_us, now=now)
+        return member.publish(payload, number=number, key=key, capture_us=capture_us, duration_us=duration_us, now=now)
 
     def join(self, stream: StreamId, rendition: int, addresses: Sequence[Address], now: float) -> None:
         """Be a member of a swarm; a second call adds addresses."""
@@ -140,6 +129,17 @@ class Node:
         member.told(addresses, now)
         self._greet_named()
         self._tick(now)
+
+    def recall(self, stream: StreamId, rendition: int, numbers: Sequence[int], now: float) -> None:
+        """Ask neighbours for old pieces, the most wanted first: each ends as PieceRecalled or PieceGone."""
+        if member := self._find(stream, rendition):
+            member.recall.ask(numbers, now)
+            self._tick(now)
+
+    def lend(self, stream: StreamId, rendition: int, number: int, record: bytes | None, now: float) -> None:
+        """The answer to PieceWanted: a kept piece's signed header and payload, or None."""
+        if member := self._find(stream, rendition):
+            member.lend(number, record, now)
 
     def leave(self, stream: StreamId, now: float, rendition: int | None = None) -> None:
         """Leave one rendition of a stream, or all of them, with a good-bye."""
@@ -177,7 +177,7 @@ class Node:
             if info.dialled:
                 self._dial_over(info.address, now)
             return
-        self._links[link] = _Link(info, now, name)
+        self._links[link] = LinkState(info, now, name)
         if info.dialled:
             message = handshake.hello(self._identity, info, download_only=self._settings.download_only)
             self._say(link, message)
@@ -277,14 +277,7 @@ class Node:
 
     def uplink_status(self) -> UplinkStatus:
         """What the line carries and has carried, all streams together."""
-        uplink = self._uplink
-        return UplinkStatus(
-            line_bps=uplink.line_bps,
-            proven=uplink.proven,
-            cap_bps=uplink.cap_bps,
-            paused=uplink.paused,
-            sent_bytes=self.pacer.total_bytes,
-        )
+        return self._uplink.status(self.pacer.total_bytes)
 
     # -- private parts
 
@@ -362,17 +355,11 @@ class Node:
         """All links, as far as it matters for who has to go."""
         busy = {key for member in self._members.values() for key in member.busy()}
         return [
-            Guest(
-                link=link,
-                crowd=state.crowd,
-                since_s=state.since_s,
-                busy=state.info.dialled or (state.peer is not None and state.peer.key in busy),
-                shares=state.peer is not None and self._shares_a_swarm(state.peer),
-            )
+            state.guest(link, busy, shares=state.peer is not None and self._shares_a_swarm(state.peer))
             for link, state in self._links.items()
         ]
 
-    def _introduce(self, message: wire.Message, link: LinkId, state: _Link, now: float) -> None:
+    def _introduce(self, message: wire.Message, link: LinkId, state: LinkState, now: float) -> None:
         info = state.info
         if info.dialled:
             intro = handshake.open_welcome(info, message)

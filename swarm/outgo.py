@@ -145,6 +145,11 @@ class Outgo:
         if entry is None or not entry.messages or not self.lends or self._queue_s(mate) > REPAIR_WAIT_S:
             circle.say(mate, wire.Sorry(tag=circle.tag, number=message.number))
             return
+        self.give(mate, message, entry, now)
+
+    def give(self, mate: Mate, message: wire.Want, entry: Entry, now: float) -> None:
+        """Of this piece what was asked for and can be spared, or sorry."""
+        circle = self._circle
         picks = self._picks(entry, message)
         picks.sort(key=lambda _: circle.rng.random())
         given = picks[: self._allowed(entry, min(message.count, len(picks)), now)]
@@ -176,18 +181,27 @@ class Outgo:
     def _allowed(self, entry: Entry, count: int, now: float) -> int:
         """What is not a stripe is given within a budget: what the uplink, or the source's multiple, has beside them."""
         size = len(next(iter(entry.messages.values())))
-        rate = self._spare_bps() / 8
-        saved = SPARED_S * rate
-        if self._circle.is_source:
-            least, most = (seconds * self._circle.bitrate_bps / 8 for seconds in SOURCE_SPARED_S)
-            saved = min(max(saved, least), most)
-        earned = self._budget_bytes + rate * (now - self._budget_at_s)
+        saved, earned = self._savings(now)
         # What was saved stays saved when new children leave less to spare.
         self._budget_bytes = max(self._budget_bytes, min(max(saved, size), earned))
         self._budget_at_s = now
         allowed = min(count, int(self._budget_bytes / size))
         self._budget_bytes -= allowed * size
         return allowed
+
+    def has_plenty(self, now: float) -> bool:
+        """Whether more than half of what can be saved for bad moments is there."""
+        saved, earned = self._savings(now)
+        return self.lends and 2 * earned > saved
+
+    def _savings(self, now: float) -> tuple[float, float]:
+        """Bytes that may be saved, and those that were, without that bound."""
+        rate = self._spare_bps() / 8
+        saved = SPARED_S * rate
+        if self._circle.is_source:
+            least, most = (seconds * self._circle.bitrate_bps / 8 for seconds in SOURCE_SPARED_S)
+            saved = min(max(saved, least), most)
+        return saved, self._budget_bytes + rate * (now - self._budget_at_s)
 
     def _spare_bps(self) -> float:
         circle, nursery = self._circle, self.nursery

@@ -110,6 +110,11 @@ class Repairs:
         return chosen
 
 
+def lends(mate: Mate) -> bool:
+    """Whether its advert says that it may be asked for repair."""
+    return mate.advert is not None and mate.advert.lag_ms != LENDS_NOTHING_MS
+
+
 def alive(mates: Iterable[Mate], suspects: Collection[PeerId], now: float) -> list[Mate]:
     """Who can be asked at all, the nearest first: who advertises, and is not suspected to be dead."""
     found = [m for m in mates if m.advert is not None and m.fresh(now) and m.peer.key not in suspects]
@@ -138,6 +143,4 @@ def _choose(search: Search, number: int, mates: Sequence[Mate], *, count: int, r
 def _has(mate: Mate, number: int, now: float) -> bool:
     """Whether the advert, aged by the time since it came, says that this mate has the piece by now."""
     assert mate.advert is not None
-    if mate.advert.lag_ms == LENDS_NOTHING_MS:
-        return False
-    return mate.advert.newest >= number or now - mate.advert_at_s > mate.advert.lag_ms / 1e3
+    return lends(mate) and (mate.advert.newest >= number or now - mate.advert_at_s > mate.advert.lag_ms / 1e3)

@@ -18,5 +18,7 @@ class NodeSettings:
     neighbours: int = 20
     links_max: int = 64
     spares: int = 1
+    keeps_past: bool = False
+    """The application keeps old pieces, and answers PieceWanted."""
     give_up_s: float = 2.0
     """A piece that is not whole so long after its first block was due is reported as lost."""

@@ -8,6 +8,8 @@ time and goes beyond it slowly, as CUBIC does (RFC 9438).
 
 from dataclasses import dataclass, field
 
+from swarm.status import UplinkStatus
+
 INTERVAL_S = 0.5
 INTERVAL_LEAST_S = 0.4
 """Measurements that come a little early still make an interval."""
@@ -160,6 +162,16 @@ class Uplink:
         seen.dropping += dropped_bytes > 0
         seen.delayed += excess_s > DELAY_S
         seen.excesses_s.append(excess_s)
+
+    def status(self, sent_bytes: int) -> UplinkStatus:
+        """The line as it is now, with what has gone over it since the node began."""
+        return UplinkStatus(
+            line_bps=self.line_bps,
+            proven=self.proven,
+            cap_bps=self.cap_bps,
+            paused=self.paused,
+            sent_bytes=sent_bytes,
+        )
 
     def measure(self, now: float) -> None:
         """Look at the last interval, once all links have told of it; call it at any time, often."""

@@ -33,7 +33,7 @@ EVIDENCE_MAX = 16
 """Pieces of one epoch for which proof is given out that the source signed two of them."""
 
 
-_NUMBER_AT = slice(13, 21)
+NUMBER_AT = slice(13, 21)
 """Where a block message, its type byte included, has the piece's number."""
 
 
@@ -167,7 +167,7 @@ class Window:
 
     def _known(self, data: bytes) -> Entry | None:
         """The entry whose header this block message repeats, as all but the first of a piece do."""
-        entry = self._entries.get(int.from_bytes(data[_NUMBER_AT], "big"))
+        entry = self._entries.get(int.from_bytes(data[NUMBER_AT], "big"))
         return entry if entry is not None and entry.header_bytes and data.startswith(entry.header_bytes, 1) else None
 
     def _header(self, header_bytes: bytes) -> PieceHeader:

@@ -52,7 +52,7 @@ LAYERS = (
     ),
     layer(
         "swarm machine",
-        "circle intake outgo gathering herald rendezvous membership node",
+        "circle intake outgo gathering herald loans palette recall rendezvous links membership node",
         f"{SWARM_VALUES}, swarm policy",
     ),
     layer("swarm drivers", "drivers", f"{SWARM_VALUES}, swarm machine"),

@@ -143,7 +143,7 @@ class MemoryNet:
             action(*arguments)
         self.now = until_s
 
-    def call(self, host: Host, command: Callable[[Node, float], None]) -> None:
+    def call(self, host: Host, command: Callable[[Node, float], object]) -> None:
         """Let the application of a host say something to its node."""
         if host.alive:
             self._transmit(host)
