@@ -22,14 +22,26 @@ from gateway.live import LiveWindow
 from gateway.live.order import Piece
 from gateway.live.window import check
 from gateway.media.errors import MediaError
-from gateway.media.payload import unpack
+from gateway.media.payload import Record, unpack
 from gateway.membership import Hear
 from gateway.problems import Problem
 from gateway.renditions import FIRST, Renditions
+from gateway.timeshift.backfill import Backfill
 from gateway.timeshift.shelf import Shelf
-from swarm.events import Equivocation, ManifestReady, News, PieceLost, PieceReady, Unreachable
+from swarm.events import (
+    Equivocation,
+    ManifestReady,
+    News,
+    PieceGone,
+    PieceLost,
+    PieceReady,
+    PieceRecalled,
+    PieceWanted,
+    Unreachable,
+)
 from swarm.link import PEERS_MAX, Link, format_link, stream_name
 from swarm.manifest import Manifest, RenditionInfo
+from swarm.pieces import swarm_tag
 from swarm.status import StreamStatus
 from swarm.units import Address, StreamId
 
@@ -69,6 +81,10 @@ class Swarm(Protocol):
 
     def status(self, stream: StreamId, rendition: int) -> StreamStatus | None: ...
 
+    def recall(self, stream: StreamId, rendition: int, numbers: Sequence[int]) -> None: ...
+
+    def lend(self, stream: StreamId, rendition: int, number: int, record: bytes | None) -> None: ...
+
 
 class Channel:
     """One stream: which of its renditions are joined, their windows, and how it goes."""
@@ -87,6 +103,10 @@ class Channel:
         self.name = stream_name(link.stream)
         self.is_local = False
         self.shelf = shelf
+        self.backfill: Backfill | None = None
+        if shelf is not None:
+            self.backfill = Backfill(shelf, lambda rendition, numbers: swarm.recall(link.stream, rendition, numbers))
+        self._lending: set[asyncio.Task[None]] = set()
         self.pieces_broken = 0
         self._equivocations = 0
         self._swarm = swarm
@@ -240,6 +260,13 @@ class Channel:
             case PieceReady():
                 self.add_piece(news)
                 self._settle()
+            case PieceRecalled():
+                self._take_old(news.piece)
+            case PieceGone():
+                if self.backfill is not None:
+                    self.backfill.gone(news.number, self._clock())
+            case PieceWanted():
+                self._lend_soon(news)
             case PieceLost():
                 self._renditions.lose(news.rendition, news.number, self._clock())
                 self._settle()
@@ -262,15 +289,7 @@ class Channel:
         if self._ended:
             return
         try:
-            piece = Piece(
-                number=ready.number,
-                epoch=ready.epoch,
-                capture_us=ready.capture_us,
-                duration_us=ready.duration_us,
-                content=unpack(ready.payload),
-                rendition=ready.rendition,
-            )
-            check(piece)
+            piece = _read_piece(ready)
         except MediaError as error:
             self._count_broken(ready, error)
             return
@@ -353,6 +372,33 @@ class Channel:
         except MediaError as error:
             logger.warning("%s: its description cannot be used: %s", self.name, error)
 
+    def hear_neighbours(self, news: News) -> None:
+        """Of a stream that is broadcast from here, what neighbours want is all that the swarm has to tell."""
+        if isinstance(news, PieceWanted):
+            self._lend_soon(news)
+
+    def _lend_soon(self, wanted: PieceWanted) -> None:
+        """A neighbour goes back: give it an old piece, if that is on the shelf."""
+        task = asyncio.get_running_loop().create_task(self._lend(wanted.rendition, wanted.number))
+        self._lending.add(task)
+        task.add_done_callback(self._lending.discard)
+
+    async def _lend(self, rendition: int, number: int) -> None:
+        record = None
+        if self.shelf is not None:
+            record = await self.shelf.record(number, swarm_tag(self.stream, rendition))
+        if self.joined:
+            self._swarm.lend(self.stream, rendition, number, record)
+
+    def _take_old(self, ready: PieceReady) -> None:
+        """A piece from before the shelf's first one."""
+        if self.backfill is None:
+            return
+        try:
+            self.backfill.take(_read_piece(ready), self._clock())
+        except MediaError:
+            self.backfill.gone(ready.number, self._clock())
+
     def _tell_of_equivocation(self, news: Equivocation) -> None:
         """The broadcaster's key signed two pieces of one number; both headers prove it. Logged ever more rarely."""
         self._equivocations += 1
@@ -370,6 +416,21 @@ class Channel:
         self._renditions.lose(ready.rendition, ready.number, self._clock())
         if self.pieces_broken.bit_count() == 1:
             logger.warning("%s: piece %d is broken (%d so far): %s", self.name, ready.number, self.pieces_broken, error)
+
+
+def _read_piece(ready: PieceReady) -> Piece:
+    """What the swarm has handed out, as media. Raises MediaError when it is none."""
+    piece = Piece(
+        number=ready.number,
+        epoch=ready.epoch,
+        capture_us=ready.capture_us,
+        duration_us=ready.duration_us,
+        content=unpack(ready.payload),
+        rendition=ready.rendition,
+        record=Record(ready.header, ready.payload) if ready.header else None,
+    )
+    check(piece)
+    return piece
 
 
 def _now_us() -> int:

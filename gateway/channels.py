@@ -101,7 +101,7 @@ class Channels:
                 raise
         if channel.shelf is None:
             raise _no_shelf_problem()
-        return Past(channel.shelf, window)
+        return Past(channel.shelf, window, channel.backfill)
 
     async def sweep(self, every_s: float = SWEEP_EVERY_S) -> None:
         """Leave what nobody watches, and choose renditions anew, for ever; run as one task."""

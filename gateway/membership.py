@@ -5,7 +5,7 @@ import errno
 import random
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Protocol, TypeVar
@@ -110,6 +110,19 @@ class Membership:
         """Put a stream on air, or a new epoch of it."""
         self._run(lambda node, now: node.broadcast(owner, title=title, epoch=epoch, renditions=renditions, now=now))
 
+    def listen(self, stream: StreamId, hear: Hear) -> None:
+        """All news of a stream that is broadcast from here go to ``hear``, until ``leave``."""
+        self._listeners[stream] = hear
+
+    def recall(self, stream: StreamId, rendition: int, numbers: Sequence[int]) -> None:
+        """Ask neighbours for old pieces: what becomes of each is news of the stream."""
+        self._run(lambda node, now: node.recall(stream, rendition, numbers, now))
+
+    def lend(self, stream: StreamId, rendition: int, number: int, record: bytes | None) -> None:
+        """Give neighbours the old piece that they asked for, signed header and payload, or say that it is not here."""
+        if self._driver is not None:
+            self._run(lambda node, now: node.lend(stream, rendition, number, record, now))
+
     def publish(
         self,
         stream: StreamId,
@@ -120,9 +133,9 @@ class Membership:
         key: bool,
         capture_us: int,
         duration_us: int,
-    ) -> None:
-        """Give one piece of a stream that is on air from here to the swarm."""
-        self._run(
+    ) -> bytes:
+        """Give one piece of a stream that is on air from here to the swarm; its signed header."""
+        return self._run(
             lambda node, now: node.publish(
                 stream,
                 rendition,

@@ -13,6 +13,7 @@ from gateway.channels import Channels
 from gateway.coding_choice import coding_for
 from gateway.ingest.slicer import SlicedPiece
 from gateway.media.description import Rendition
+from gateway.membership import Hear
 from swarm.events import PieceReady
 from swarm.identity import Identity
 from swarm.manifest import RenditionInfo
@@ -24,6 +25,8 @@ class Transmitter(Protocol):
 
     def broadcast(self, owner: Identity, *, title: str, epoch: int, renditions: tuple[RenditionInfo, ...]) -> None: ...
 
+    def listen(self, stream: StreamId, hear: Hear) -> None: ...
+
     def publish(
         self,
         stream: StreamId,
@@ -34,7 +37,7 @@ class Transmitter(Protocol):
         key: bool,
         capture_us: int,
         duration_us: int,
-    ) -> None: ...
+    ) -> bytes: ...
 
     def leave(self, stream: StreamId) -> None: ...
 
@@ -67,12 +70,13 @@ class OnAir:
             _info(number, rendition, bitrate_bps)
             for number, (rendition, bitrate_bps) in enumerate(zip(renditions, self._rates_bps, strict=True))
         )
+        self._swarm.listen(self.channel.stream, self.channel.hear_neighbours)
         self._swarm.broadcast(self._owner, title=self.channel.title, epoch=epoch, renditions=infos)
         self.channel.describe(epoch, infos)
 
     def piece(self, piece: SlicedPiece) -> None:
         """The next piece; the swarm first, because others wait for it longer."""
-        for rendition, payload in enumerate(piece.payloads):
+        headers = [
             self._swarm.publish(
                 self.channel.stream,
                 rendition,
@@ -82,7 +86,9 @@ class OnAir:
                 capture_us=piece.capture_us,
                 duration_us=piece.duration_us,
             )
-        for rendition, payload in enumerate(piece.payloads):
+            for rendition, payload in enumerate(piece.payloads)
+        ]
+        for rendition, (payload, header) in enumerate(zip(piece.payloads, headers, strict=True)):
             self.channel.add_piece(
                 PieceReady(
                     stream=self.channel.stream,
@@ -93,6 +99,7 @@ class OnAir:
                     capture_us=piece.capture_us,
                     duration_us=piece.duration_us,
                     payload=payload,
+                    header=header,
                 )
             )
         self.started.set()

@@ -165,6 +165,7 @@ class Settings(BaseSettings):
             upload_cap_bps=float(self.upload_limit_bps),
             download_only=self.download_only,
             source_multiple=self.source_multiple,
+            keeps_past=self.timeshift_s > 0 and self.timeshift_bytes > 0,
         )
 
 

@@ -131,7 +131,8 @@ class Node:
         self._tick(now)
 
     def recall(self, stream: StreamId, rendition: int, numbers: Sequence[int], now: float) -> None:
-        """Ask neighbours for old pieces, the most wanted first: each ends as PieceRecalled or PieceGone."""
+        """Ask neighbours for these old pieces, and no others any more, the most wanted first: each ends as
+        PieceRecalled or PieceGone."""
         if member := self._find(stream, rendition):
             member.recall.ask(numbers, now)
             self._tick(now)

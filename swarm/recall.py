@@ -27,6 +27,8 @@ AGAIN_S = 2.0
 """Time for an answer: a neighbour with nothing to spare at this moment keeps silent."""
 
 TRIES_MAX = 12
+ROUNDS_MAX = 3
+"""A refusal may mean that there was nothing to spare: only when all have refused so often has nobody got it."""
 
 
 @dataclass(slots=True)
@@ -35,6 +37,7 @@ class _Search:
     asked: set[PeerId] = field(default_factory=set)
     refused: set[PeerId] = field(default_factory=set)
     tries: int = 0
+    rounds: int = 0
     next_s: float = 0.0
 
 
@@ -50,10 +53,9 @@ class Recall:
         return bool(self._searches)
 
     def ask(self, numbers: Sequence[int], now: float) -> None:
-        """Want these pieces too; what is too much at a time is left out."""
-        for number in numbers:
-            if len(self._searches) < WANTED_MAX and number > 0:
-                self._searches.setdefault(number, _Search(Entry(number, now)))
+        """Want these pieces, and no others any more; what is too much at a time is left out."""
+        wanted = [number for number in numbers[:WANTED_MAX] if number > 0]
+        self._searches = {number: self._searches.get(number) or _Search(Entry(number, now)) for number in wanted}
 
     def tick(self, now: float) -> None:
         """Ask for what is due; what nobody has is told to the application."""
@@ -90,8 +92,13 @@ class Recall:
         circle, entry = self._circle, search.entry
         mates = [mate for mate in alive(circle.mates.values(), (), now) if lends(mate)]
         mates = [mate for mate in mates if mate.peer.key not in search.refused]
-        if not mates or search.tries >= TRIES_MAX:
+        if search.tries >= TRIES_MAX:
             return False
+        if not mates:
+            search.refused.clear()
+            search.rounds += 1
+            search.next_s = now + AGAIN_S
+            return search.rounds < ROUNDS_MAX
         # Neighbours before the source, and those first who have been here long enough.
         circle.rng.shuffle(mates)
         mate = min(mates, key=lambda m: (m.peer.key in search.asked, not self._was_there(m, entry.number), m.is_source))

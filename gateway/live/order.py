@@ -7,7 +7,7 @@ order opens at the first piece that starts a segment; what comes before is dropp
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from gateway.media.payload import PieceSlice
+from gateway.media.payload import PieceSlice, Record
 
 HELD_MAX = 512
 """Pieces held back; beyond that the oldest is dropped. About 100 s."""
@@ -33,7 +33,10 @@ def edition(epoch: int, rendition: int) -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Piece:
-    """A piece as the swarm hands it out: microseconds since 1970, microseconds, and its content."""
+    """A piece as the swarm hands it out: microseconds since 1970, microseconds, and its content.
+
+    ``record`` is what has to be kept so that others can be lent the piece: the signed header and the payload.
+    """
 
     number: int
     epoch: int
@@ -41,6 +44,7 @@ class Piece:
     duration_us: int
     content: PieceSlice
     rendition: int = 0
+    record: Record | None = None
 
     @property
     def edition(self) -> int:

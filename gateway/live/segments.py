@@ -10,6 +10,7 @@ from functools import cached_property
 from gateway.media.hls import PartLine, SegmentLine
 from gateway.media.muxing import mux_buffers
 from gateway.media.parts import Buffer, InitSegment, Part
+from gateway.media.payload import Record
 from gateway.media.text_track import read_cues
 from gateway.media.webvtt import Cue
 
@@ -19,7 +20,7 @@ class Slot:
     """One piece in its place: its parts by track, none for a gap. ``duration_s`` is that of the lead track.
 
     ``tracks`` and ``durations_s`` have the same keys: track_IDs. ``main`` are those of them that the muxed variant has.
-    ``number`` is the piece's, where it is known.
+    ``number`` is the piece's, where it is known, ``record`` the piece as it was signed.
     """
 
     duration_s: float
@@ -28,6 +29,7 @@ class Slot:
     durations_s: Mapping[int, float] = field(default_factory=dict)
     main: frozenset[int] = frozenset()
     number: int | None = None
+    record: Record | None = None
 
     @property
     def gap(self) -> bool:
@@ -71,7 +73,9 @@ def gap_slot(duration_s: float) -> Slot:
     return Slot(duration_s=duration_s)
 
 
-def make_slot(parts: Sequence[Part], init: InitSegment, number: int | None = None) -> Slot | None:
+def make_slot(
+    parts: Sequence[Part], init: InitSegment, number: int | None = None, record: Record | None = None
+) -> Slot | None:
     """A piece's parts by tracks; None when none is of the lead track. Parts of unknown tracks are left out.
 
     The lead track comes first, in what is muxed too: Shaka takes a fragment's first decode time for the picture's.
@@ -94,6 +98,7 @@ def make_slot(parts: Sequence[Part], init: InitSegment, number: int | None = Non
         durations_s=durations_s,
         main=frozenset(info.track for info in init.main),
         number=number,
+        record=record,
     )
 
 

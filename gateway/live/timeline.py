@@ -114,7 +114,7 @@ class Timeline:
     def append(self, arrival: Arrival, media: EpochMedia) -> bool:
         """Put the next piece into its place; False when it has none, and playlists stay as they are."""
         piece, last = arrival.piece, self.last
-        slot = make_slot(piece.content.parts, media.init, piece.number)
+        slot = make_slot(piece.content.parts, media.init, piece.number, piece.record)
         if slot is None:
             return False
         if last is None or self._is_cut(piece, last):

@@ -30,7 +30,7 @@ from gateway.media.hls import (
     render_low_latency,
     render_plain,
 )
-from gateway.media.multivariant import render_muxed_index, render_tracks_index
+from gateway.media.multivariant import Bandwidth, render_muxed_index, render_tracks_index
 from gateway.media.parts import Buffer, InitSegment, TrackInfo
 from gateway.media.payload import PieceSlice
 from gateway.media.tracks import main_init, read_init, track_init
@@ -179,6 +179,11 @@ class LiveWindow:
         return self._timeline.hint()
 
     @property
+    def bandwidth(self) -> Bandwidth:
+        """What its media takes. Only once the window is open."""
+        return self._timeline.bandwidth()
+
+    @property
     def is_over(self) -> bool:
         """Whether nothing more will come."""
         return self._ended or self._closed
@@ -280,7 +285,7 @@ class LiveWindow:
         best = self._best()
         return render_muxed_index(
             [info for info in best.tracks if info in best.main or info.kind == "text"],
-            bandwidth=self._timeline.bandwidth(),
+            bandwidth=self.bandwidth,
             frame_rate=self._frame_rate(),
             hold_back_s=self._extra_hold_back_s(),
         ).encode()
@@ -289,7 +294,7 @@ class LiveWindow:
         """The multivariant playlist with separate audio. Only once the window is open."""
         return render_tracks_index(
             self._best().tracks,
-            bandwidth=self._timeline.bandwidth(),
+            bandwidth=self.bandwidth,
             frame_rate=self._frame_rate(),
             hold_back_s=self._extra_hold_back_s(),
         ).encode()

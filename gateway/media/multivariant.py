@@ -31,6 +31,11 @@ def render_muxed_index(
     return _render_index([*_text_lines(texts, hold_back_s), variant, playlist_uri(None, hold_back_s)])
 
 
+def render_past_index(tracks: Sequence[TrackInfo], *, bandwidth: Bandwidth, uri: str) -> str:
+    """A multivariant playlist with one variant, at ``uri``, which holds these tracks in whole segments."""
+    return _render_index([_variant_line(tracks, bandwidth, 0.0, ""), uri])
+
+
 def render_tracks_index(
     tracks: Sequence[TrackInfo], *, bandwidth: Bandwidth, frame_rate: float, hold_back_s: float | None = None
 ) -> str:

@@ -9,6 +9,7 @@ All numbers are big-endian. The parts are sliced without a copy.
 
 import struct
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from gateway.media.errors import MediaError
 from gateway.media.parts import Buffer, Part
@@ -19,6 +20,17 @@ KEY_FLAG = 0x01
 
 _HEAD = struct.Struct(">BQHIB")
 _ENTRY = struct.Struct(">IBqII")
+
+
+class Record(NamedTuple):
+    """A piece as its broadcaster signed it: the header, opaque here, and the payload."""
+
+    header: bytes
+    payload: Buffer
+
+    @property
+    def size_bytes(self) -> int:
+        return len(self.header) + len(self.payload)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,18 +14,22 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from gateway.live.segments import Segment
+from gateway.live.segments import Segment, Slot
 from gateway.media.errors import MediaError
 from gateway.media.hls import SegmentLine
+from gateway.media.multivariant import Bandwidth
 from gateway.media.parts import InitSegment
 from gateway.media.tracks import read_init
 from gateway.timeshift import segment_file
-from gateway.timeshift.segment_file import SegmentHead
+from gateway.timeshift.segment_file import SegmentHead, SlotHead
 
 logger = logging.getLogger(__name__)
 
 WRITES_WAITING_MAX = 16
 """Segments that wait for the disk; more are left out."""
+
+ROOM_SHARE = 0.9
+"""Of what a shelf may hold, what is filled from before: the rest is for what comes."""
 
 READ_AHEAD = 8
 """Segments kept after they were read: several players look at the same ones."""
@@ -44,10 +48,11 @@ class Limits(NamedTuple):
 
 
 class Place(NamedTuple):
-    """A segment on the shelf."""
+    """A segment on the shelf; ``numbers`` are those of its first and its last piece, where they are known."""
 
     line: SegmentLine
     size_bytes: int
+    numbers: tuple[int, int] | None = None
 
 
 class Shelf:
@@ -75,8 +80,34 @@ class Shelf:
         return self._places[-1].line if self._places else None
 
     @property
+    def first(self) -> Place | None:
+        """The oldest segment."""
+        return self._places[0] if self._places else None
+
+    @property
     def size_bytes(self) -> int:
         return sum(place.size_bytes for place in self._places)
+
+    @property
+    def duration_s(self) -> float:
+        return sum(place.line.duration_s for place in self._places)
+
+    def bandwidth(self) -> Bandwidth | None:
+        """Measured over all of it; None while there is nothing."""
+        shown = [place for place in self._places if place.size_bytes and place.line.duration_s > 0]
+        if not shown:
+            return None
+        rates = [8 * place.size_bytes / place.line.duration_s for place in shown]
+        return Bandwidth(
+            peak_bps=max(1, round(max(rates))),
+            average_bps=max(1, round(8 * sum(p.size_bytes for p in shown) / sum(p.line.duration_s for p in shown))),
+        )
+
+    @property
+    def has_room(self) -> bool:
+        """Whether older segments would stay."""
+        limits = self._limits
+        return self.duration_s < ROOM_SHARE * limits.seconds and self.size_bytes < ROOM_SHARE * limits.size_bytes
 
     def lines(self) -> list[SegmentLine]:
         """What can be played, without parts."""
@@ -127,6 +158,26 @@ class Shelf:
             self._writing = True
             self._write_next()
 
+    def put_before(self, segment: Segment) -> None:
+        """Take in a whole segment from before the first one; one that does not end there is left out."""
+        first = self.first
+        if not self._usable or first is None or segment.msn != first.line.msn - 1:
+            return
+        self._places.appendleft(_place_of(segment, sum(_size(slot) for slot in segment.slots)))
+        self._remember(segment)
+        write = asyncio.get_running_loop().run_in_executor(
+            self._pool, _write, self._path(segment.msn), segment, self._init_path(segment.epoch)
+        )
+        write.add_done_callback(lambda done: self._written_before(segment.msn, done))
+
+    async def record(self, number: int, mark: bytes) -> bytes | None:
+        """A piece as it was signed, header and payload, whose header begins with ``mark``; None when it is not here."""
+        place = next((p for p in self._places if p.numbers and p.numbers[0] <= number <= p.numbers[1]), None)
+        segment = await self.segment(place.line.msn) if place is not None else None
+        slots = segment.slots if segment is not None else ()
+        found = next((slot.record for slot in slots if slot.number == number and slot.record is not None), None)
+        return b"".join(found) if found is not None and found.header.startswith(mark) else None
+
     def clear(self) -> None:
         """Forget everything but what is being written."""
         self._drop(len(self._places))
@@ -149,10 +200,13 @@ class Shelf:
         except (OSError, MediaError) as error:
             self._tell(f"segment {msn} cannot be read: {error}")
             return None
-        self._read[msn] = segment
+        self._remember(segment)
+        return segment
+
+    def _remember(self, segment: Segment) -> None:
+        self._read[segment.msn] = segment
         while len(self._read) > READ_AHEAD:
             self._read.popitem(last=False)
-        return segment
 
     def _find_all(self, now_us: int) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -193,11 +247,19 @@ class Shelf:
                 self._tell(f"segment {segment.msn} cannot be kept: {error}")
                 self.clear()
             else:
-                self._places.append(Place(_line(segment), done.result()))
+                self._places.append(_place_of(segment, done.result()))
                 self._evict()
         self._writing = bool(self._waiting)
         if self._waiting:
             self._write_next()
+
+    def _written_before(self, msn: int, done: "asyncio.Future[int]") -> None:
+        """What cannot be read back from the disk, and what is older, is not here."""
+        if done.cancelled() or (error := done.exception()) is None:
+            return
+        self._tell(f"segment {msn} cannot be kept: {error}")
+        older = sum(place.line.msn <= msn for place in self._places)
+        self._drop(older)
 
     def _evict(self) -> None:
         excess_s = sum(place.line.duration_s for place in self._places) - self._limits.seconds
@@ -236,16 +298,31 @@ class Shelf:
 
 
 def _line(segment: Segment) -> SegmentLine:
-    return _line_of(
-        SegmentHead(
-            msn=segment.msn,
-            epoch=segment.epoch,
-            discontinuity=segment.discontinuity,
-            capture_us=segment.capture_us,
-            outage_s=segment.outage_s,
-            slots=tuple((slot.duration_s, slot.size_bytes, slot.number) for slot in segment.slots),
-        )
+    return _line_of(_head(segment))
+
+
+def _head(segment: Segment) -> SegmentHead:
+    return SegmentHead(
+        msn=segment.msn,
+        epoch=segment.epoch,
+        discontinuity=segment.discontinuity,
+        capture_us=segment.capture_us,
+        outage_s=segment.outage_s,
+        slots=tuple(SlotHead(slot.duration_s, _size(slot), slot.number) for slot in segment.slots),
     )
+
+
+def _size(slot: Slot) -> int:
+    return slot.record.size_bytes if slot.record is not None else slot.size_bytes
+
+
+def _place_of(segment: Segment, size_bytes: int) -> Place:
+    return _place_at(_head(segment), size_bytes)
+
+
+def _place_at(head: SegmentHead, size_bytes: int) -> Place:
+    numbers = [slot.number for slot in head.slots if slot.number is not None]
+    return Place(_line_of(head), size_bytes, (min(numbers), max(numbers)) if numbers else None)
 
 
 def _line_of(head: SegmentHead) -> SegmentLine:
@@ -271,7 +348,7 @@ def _find(path: Path) -> Place | None:
         size_bytes = path.stat().st_size
     except (OSError, MediaError):
         return None
-    return Place(_line_of(head), size_bytes) if path.name == f"{head.msn}{SEGMENT_SUFFIX}" else None
+    return _place_at(head, size_bytes) if path.name == f"{head.msn}{SEGMENT_SUFFIX}" else None
 
 
 def _newest_run(places: Sequence[Place]) -> list[Place]:

@@ -152,7 +152,7 @@ def measure_memory(bitrate_bps: int) -> dict[str, float]:
     with gateway_process(bitrate_bps=bitrate_bps, fill_s=FILL_S) as server:
         base = f"http://127.0.0.1:{server.port}/live/{server.name}/timeshift/"
         with httpx.Client(base_url=base, trust_env=False, timeout=30) as player:
-            playlist = m3u8.loads(player.get("index.m3u8").raise_for_status().text)
+            playlist = m3u8.loads(player.get("window.m3u8").raise_for_status().text)
             for segment in playlist.segments[:: max(1, len(playlist.segments) // 60)]:
                 player.get(segment.uri).raise_for_status()
         time.sleep(5)

@@ -4,7 +4,7 @@ that delivers each joined rendition through one queue, late when it is full, and
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
@@ -79,6 +79,15 @@ class ThinLine:
         )
         self._tell_manifest()
 
+    def listen(self, stream: StreamId, hear: Hear) -> None:
+        """Nobody goes back here."""
+
+    def recall(self, stream: StreamId, rendition: int, numbers: Sequence[int]) -> None:
+        """Nor here."""
+
+    def lend(self, stream: StreamId, rendition: int, number: int, record: bytes | None) -> None:
+        """Nor is anything lent."""
+
     def publish(
         self,
         stream: StreamId,
@@ -89,16 +98,16 @@ class ThinLine:
         key: bool,
         capture_us: int,
         duration_us: int,
-    ) -> None:
+    ) -> bytes:
         now = time.monotonic()
         if now < self.joined.get(rendition, float("inf")):
-            return
+            return b""
         loop = asyncio.get_running_loop()
         through_s = max(self._free_s, now) + len(payload) * 8 / self.rate_bps
         if through_s - now > QUEUE_S:
             lost = PieceLost(stream=stream, rendition=rendition, number=number)
             loop.call_later(QUEUE_S, self._tell, lost)
-            return
+            return b""
         self._free_s = through_s
         assert self._manifest is not None
         ready = PieceReady(
@@ -112,6 +121,7 @@ class ThinLine:
             payload=payload,
         )
         loop.call_later(through_s - now, self._tell, ready)
+        return b""
 
     def _tell_manifest(self) -> None:
         if self._manifest is not None and self.joined:

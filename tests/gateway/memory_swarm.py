@@ -1,5 +1,7 @@
 """A swarm for tests of the gateway: real nodes joined in memory, on a virtual clock that the test moves."""
 
+from collections.abc import Sequence
+
 from gateway.membership import Hear
 from swarm.drivers.line import Line
 from swarm.drivers.memory import Host, MemoryNet
@@ -21,7 +23,7 @@ class MemorySwarm:
         identity = Identity(name.encode().ljust(32, b"."))
         node = Node(
             identity=identity,
-            settings=NodeSettings(),
+            settings=NodeSettings(keeps_past=True),
             rng=net.random(f"node/{name}"),
             wall_offset_s=CAPTURE_US / 1e6,
             now=net.now,
@@ -56,6 +58,15 @@ class MemorySwarm:
             lambda node, now: node.broadcast(owner, title=title, epoch=epoch, renditions=renditions, now=now),
         )
 
+    def listen(self, stream: StreamId, hear: Hear) -> None:
+        self._listeners[stream] = hear
+
+    def recall(self, stream: StreamId, rendition: int, numbers: Sequence[int]) -> None:
+        self.net.call(self.host, lambda node, now: node.recall(stream, rendition, numbers, now))
+
+    def lend(self, stream: StreamId, rendition: int, number: int, record: bytes | None) -> None:
+        self.net.call(self.host, lambda node, now: node.lend(stream, rendition, number, record, now))
+
     def publish(
         self,
         stream: StreamId,
@@ -66,20 +77,24 @@ class MemorySwarm:
         key: bool,
         capture_us: int,
         duration_us: int,
-    ) -> None:
+    ) -> bytes:
+        headers: list[bytes] = []
         self.net.call(
             self.host,
-            lambda node, now: node.publish(
-                stream,
-                rendition,
-                payload,
-                number=number,
-                key=key,
-                capture_us=capture_us,
-                duration_us=duration_us,
-                now=now,
+            lambda node, now: headers.append(
+                node.publish(
+                    stream,
+                    rendition,
+                    payload,
+                    number=number,
+                    key=key,
+                    capture_us=capture_us,
+                    duration_us=duration_us,
+                    now=now,
+                )
             ),
         )
+        return headers[0]
 
     def run_for(self, seconds: float) -> None:
         """Let time pass for everybody, and hand this host's news to who joined."""

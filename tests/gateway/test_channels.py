@@ -33,27 +33,28 @@ IDLE_S = 30.0
 class World:
     """A broadcaster's gateway and a viewer's, joined in memory."""
 
-    def __init__(self, shelves: Shelves | None = None) -> None:
+    def __init__(self, shelves: Shelves | None = None, source_shelves: Shelves | None = None) -> None:
         self.net = MemoryNet("channels")
         self.source = MemorySwarm(self.net, "source")
         self.viewer = MemorySwarm(self.net, "viewer")
-        self.at_source = self._channels(self.source)
+        self.at_source = self._channels(self.source, source_shelves)
         self.at_viewer = self._channels(self.viewer, shelves)
         self.on_air: OnAir = Studio(self.source, self.at_source).open(OWNER, "News", lambda: 500_000)
         self.link = Link(STREAM, "", self.source.addresses)
         self.published = 0
+        self.film = stream()
 
     def _channels(self, swarm: MemorySwarm, shelves: Shelves | None = None) -> Channels:
         return Channels(swarm, window_s=24, idle_leave_s=IDLE_S, clock=lambda: self.net.now, shelves=shelves)
 
     def describe(self, epoch: int = EPOCH) -> None:
-        self.on_air.description(epoch, stream().renditions)
+        self.on_air.description(epoch, self.film.renditions)
 
     def play(self, pieces: int, payload: bytes | None = None) -> None:
         """Broadcast so many pieces at their own speed, and let them arrive."""
         for _ in range(pieces):
             number = self.published
-            content = slices(stream())[number]
+            content = slices(self.film)[number]
             self.on_air.piece(
                 SlicedPiece(
                     number=1000 + number,
@@ -408,5 +409,46 @@ def test_when_nobody_can_be_reached_there_is_still_the_past(tmp_path: Path) -> N
         past = await world.at_viewer.tune(NAME)
         assert past.window is None
         assert [line.msn for line in past.lines()] == [100, 101]
+
+    asyncio.run(scene())
+
+
+async def passing(world: World, *shelves: Shelves, rounds: int = 60) -> None:
+    """Let the swarm, the disks and those who lend go on beside each other."""
+    for _ in range(rounds):
+        world.source.run_for(0.05)
+        world.viewer.run_for(0.05)
+        for each in shelves:
+            await asyncio.wrap_future(each.pool.submit(lambda: None))
+        await asyncio.sleep(0)
+
+
+def test_who_comes_late_goes_back_to_what_was_before_it(tmp_path: Path) -> None:
+    mine, theirs = (Shelves(tmp_path / name, Limits(1e12, 1 << 30)) for name in ("viewer", "source"))
+    world = World(mine, theirs)
+    world.film = stream(seconds=27)
+    world.describe()
+
+    async def scene() -> None:
+        for _ in range(13):
+            world.play(9)
+            await written(theirs)
+        channel = world.at_viewer.add(world.link)
+        await channel.watch()
+        world.play(11)
+        await written(mine)
+        past = await world.at_viewer.tune(NAME)
+        first = past.lines()[0].msn
+        for _ in range(20):
+            past.go_back(world.net.now)
+            await passing(world, mine, theirs)
+        lines, kept = past.lines(), world.at_source.get(NAME).shelf
+        assert kept is not None
+        assert lines[0].msn == kept.lines()[0].msn < first
+        assert [line.msn for line in lines] == list(range(lines[0].msn, lines[-1].msn + 1))
+        for line in kept.lines():
+            ours, whole = await past.segment(line.msn, None), await kept.segment(line.msn)
+            assert whole is not None
+            assert b"".join(ours) == b"".join(whole.buffers(None))
 
     asyncio.run(scene())

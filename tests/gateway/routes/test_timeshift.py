@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -11,6 +12,7 @@ import pytest
 from fastapi import FastAPI
 
 from gateway.live import LiveWindow
+from gateway.live.segments import Segment
 from gateway.problems import Problem, install
 from gateway.routes.timeshift import timeshift_router
 from gateway.timeshift.past import Past
@@ -71,7 +73,7 @@ def play(folder: Path, scene: Callable[[Scene, Get], Awaitable[None]], *, filled
 def test_the_playlist_goes_from_the_shelf_into_the_live_window(tmp_path: Path) -> None:
     async def scene(stage: Scene, get: Get) -> None:
         stage.go_on()
-        answer = await get("index.m3u8")
+        answer = await get("window.m3u8")
         playlist = m3u8.loads(answer.text)
         assert answer.headers["content-type"].startswith("application/vnd.apple.mpegurl")
         assert playlist.media_sequence == 100
@@ -88,7 +90,7 @@ def test_the_playlist_goes_from_the_shelf_into_the_live_window(tmp_path: Path) -
 def test_each_segment_that_it_names_can_be_played(tmp_path: Path) -> None:
     async def scene(stage: Scene, get: Get) -> None:
         stage.go_on()
-        playlist = m3u8.loads((await get("index.m3u8")).text)
+        playlist = m3u8.loads((await get("window.m3u8")).text)
         for init, few in (("init-7.mp4", playlist.segments[:8]), ("init-8.mp4", playlist.segments[8:])):
             data = (await get(init)).content
             for segment in few:
@@ -104,7 +106,7 @@ def test_when_the_broadcast_is_over_it_is_a_film(tmp_path: Path, over: str) -> N
     async def scene(stage: Scene, get: Get) -> None:
         if over == "ended":
             stage.go_on().end()
-        text = (await get("index.m3u8")).text
+        text = (await get("window.m3u8")).text
         assert m3u8.loads(text).is_endlist
         assert "EXT-X-START" not in text
         assert len(m3u8.loads(text).segments) == (12 if over == "ended" else 8)
@@ -115,7 +117,7 @@ def test_when_the_broadcast_is_over_it_is_a_film(tmp_path: Path, over: str) -> N
 def test_without_a_shelf_yet_the_window_is_all_there_is(tmp_path: Path) -> None:
     async def scene(stage: Scene, get: Get) -> None:
         stage.window = live()
-        playlist = m3u8.loads((await get("index.m3u8")).text)
+        playlist = m3u8.loads((await get("window.m3u8")).text)
         assert [segment.uri for segment in playlist.segments] == [f"muxed/{msn}.m4s" for msn in range(100, 103)]
 
     play(tmp_path, scene, filled=False)
@@ -123,7 +125,7 @@ def test_without_a_shelf_yet_the_window_is_all_there_is(tmp_path: Path) -> None:
 
 def test_nothing_at_all_is_said_so(tmp_path: Path) -> None:
     async def scene(stage: Scene, get: Get) -> None:
-        answer = await get("index.m3u8")
+        answer = await get("window.m3u8")
         assert answer.status_code == 503
         assert answer.headers["content-type"] == "application/problem+json"
 
@@ -134,5 +136,37 @@ def test_nothing_at_all_is_said_so(tmp_path: Path) -> None:
 def test_what_is_not_there_is_not_found(tmp_path: Path, path: str) -> None:
     async def scene(stage: Scene, get: Get) -> None:
         assert (await get(path)).status_code == 404
+
+    play(tmp_path, scene)
+
+
+def test_who_begins_gets_a_playlist_that_never_grows_at_its_front(tmp_path: Path) -> None:
+    async def scene(stage: Scene, get: Get) -> None:
+        stage.go_on()
+        index = m3u8.loads((await get("index.m3u8")).text)
+        (variant,) = index.playlists
+        assert variant.uri == "window.m3u8?from=100"
+        assert variant.stream_info.codecs
+        assert variant.stream_info.bandwidth > 1
+        older = replace(await whole(stage, 100), msn=99)
+        stage.shelf.put_before(older)
+        assert m3u8.loads((await get(variant.uri)).text).media_sequence == 100
+        assert m3u8.loads((await get("index.m3u8")).text).playlists[0].uri == "window.m3u8?from=99"
+        assert m3u8.loads((await get("window.m3u8?from=99")).text).media_sequence == 99
+
+    play(tmp_path, scene)
+
+
+async def whole(stage: Scene, msn: int) -> Segment:
+    segment = await stage.shelf.segment(msn)
+    assert segment is not None
+    return segment
+
+
+@pytest.mark.parametrize("query", ["from=x", "from=-1", "from=", f"from={'9' * 99}", "from=1.5"])
+def test_a_beginning_that_makes_no_sense_is_a_400_problem(tmp_path: Path, query: str) -> None:
+    async def scene(stage: Scene, get: Get) -> None:
+        answer = await get(f"window.m3u8?{query}")
+        assert (answer.status_code, answer.headers["content-type"]) == (400, "application/problem+json")
 
     play(tmp_path, scene)
