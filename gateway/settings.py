@@ -90,6 +90,9 @@ class Settings(BaseSettings):
     ts_segment_s: Annotated[float, Field(ge=1, le=10)] = 2.0
 
     rtmp_port: Port = 1935
+    rtmps_port: Port = 1936
+    rtmps_cert: str = ""
+    rtmps_key: str = ""
     srt_port: Port = 8890
     ingest_idle_s: Annotated[float, Field(ge=1)] = 10.0
     ingest_linger_s: Annotated[float, Field(ge=0)] = 30.0

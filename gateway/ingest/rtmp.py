@@ -8,6 +8,7 @@ import asyncio
 import logging
 import os
 import socket
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
@@ -38,9 +39,17 @@ class RtmpPort:
         self._tasks: set[asyncio.Task[None]] = set()
 
     @asynccontextmanager
-    async def serving(self, listener: socket.socket) -> AsyncIterator[None]:
-        """Until the block ends; pushes that still run end with it."""
-        server = await asyncio.start_server(self._connected, sock=listener, limit=READ_BYTES)
+    async def serving(self, listener: socket.socket, *, tls: ssl.SSLContext | None = None) -> AsyncIterator[None]:
+        """Until the block ends; pushes that still run end with it. With ``tls`` it takes RTMPS, and only that."""
+        within_s = self._key_within_s if tls else None
+        server = await asyncio.start_server(
+            self._connected,
+            sock=listener,
+            limit=READ_BYTES,
+            ssl=tls,
+            ssl_handshake_timeout=within_s,
+            ssl_shutdown_timeout=within_s,
+        )
         try:
             yield
         finally:
