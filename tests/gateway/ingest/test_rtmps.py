@@ -74,3 +74,16 @@ def test_a_certificate_that_cannot_be_used_is_told_of(tmp_path: Path) -> None:
 def test_half_a_certificate_is_told_of(tmp_path: Path) -> None:
     with pytest.raises(CannotStart, match="needs both"):
         certificate(load_settings(rtmps_cert=str(tmp_path / "one.pem")))
+
+
+def test_a_stranger_that_never_begins_tls_is_closed(tool: Ffmpeg, tmp_path: Path) -> None:
+    async def run() -> None:
+        desk = IngestDesk(IngestKeys(), lambda _: Listener(), ffmpeg=tool)
+        with closing(desk), closing(listen("127.0.0.1", 0)) as port:
+            tls = server_context(*certify(tmp_path, "one"))
+            async with RtmpPort(desk, key_within_s=0.2).serving(port, tls=tls):
+                reader, writer = await asyncio.open_connection(*port.getsockname())
+                assert await asyncio.wait_for(reader.read(), 20) == b""
+                writer.close()
+
+    asyncio.run(run())
