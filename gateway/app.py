@@ -17,6 +17,7 @@ from pydantic import BaseModel
 
 from gateway import problems
 from gateway.audience import Audience, AudienceCounter
+from gateway.broadcasts import Broadcasts
 from gateway.channels import Channels
 from gateway.errors import CannotStart
 from gateway.ingest.desk import IngestDesk
@@ -32,12 +33,14 @@ from gateway.origins import Origins
 from gateway.problems import Problem
 from gateway.recordings import Recordings
 from gateway.routes.api import api_router
+from gateway.routes.broadcasts import broadcasts_router
 from gateway.routes.continuous import continuous_router
 from gateway.routes.dash import SourceTime, dash_router
 from gateway.routes.dispatch import MediaDispatch
 from gateway.routes.hls import hls_router
 from gateway.routes.hls_transport import hls_transport_router
 from gateway.routes.ingest import ingest_router
+from gateway.routes.keys import keys_router
 from gateway.routes.recordings import recordings_router
 from gateway.routes.timeshift import timeshift_router
 from gateway.routes.web import web_router
@@ -63,7 +66,7 @@ class Gateway:
     def __init__(self, settings: Settings) -> None:
         """Raises CannotStart when a link in the settings, the peer's key or the ingest keys cannot be read."""
         self.settings = settings
-        keys = IngestKeys(keys_path(settings))
+        self.keys = IngestKeys(keys_path(settings))
         self.audience = Audience()
         self._key = peer_key(settings.data_dir)
         self.membership = quic_membership(settings, self._key.identity)
@@ -78,13 +81,14 @@ class Gateway:
         self.recordings = Recordings(settings.data_dir / "recordings", self.channels, self.transports)
         self.studio = Studio(self.membership, self.channels)
         self.desk = IngestDesk(
-            keys,
+            self.keys,
             self._on_air,
             encoding=encoding_of(settings),
             idle_s=settings.ingest_idle_s,
             linger_s=settings.ingest_linger_s,
         )
         self.uploads = Uploads(self.desk)
+        self.broadcasts = Broadcasts(streams_folder(settings), self.studio)
         for text in settings.links:
             self._add(text)
 
@@ -110,6 +114,7 @@ class Gateway:
             await self.membership.start()
             stack.callback(self.channels.close)
             stack.push_async_callback(self.recordings.close)
+            stack.push_async_callback(self.broadcasts.close)
             stack.callback(self.desk.close)
             stack.push_async_callback(self.uploads.close)
             sweeper = asyncio.create_task(self.channels.sweep(), name="sweeper")
@@ -155,6 +160,12 @@ def web_app(gateway: Gateway) -> FastAPI:
     app.add_middleware(Origins, allowed_hosts=_host_names(gateway.settings))
     app.include_router(api_router(gateway.channels, gateway.audience, gateway.membership.uplink_report))
     app.include_router(recordings_router(gateway.recordings))
+    app.include_router(
+        broadcasts_router(
+            gateway.broadcasts, gateway.desk, gateway.channels, encoding_of(gateway.settings), gateway.desk.ffmpeg
+        )
+    )
+    app.include_router(keys_router(gateway.keys))
     for router in media:
         app.include_router(router)
     app.include_router(ingest_router(gateway.desk, gateway.uploads))
@@ -182,6 +193,11 @@ def media_routers(gateway: Gateway) -> tuple[APIRouter, ...]:
 def keys_path(settings: Settings) -> Path:
     """The file of ingest keys."""
     return settings.data_dir / "ingest-keys.json"
+
+
+def streams_folder(settings: Settings) -> Path:
+    """Where the keys of streams lie that are broadcast from inputs."""
+    return settings.data_dir / "streams"
 
 
 def shelves_of(settings: Settings) -> Shelves | None:

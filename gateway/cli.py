@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
-from gateway.commands.broadcast import Programme, run_broadcast
+from gateway.broadcasts import Programme
+from gateway.commands.broadcast import run_broadcast
 from gateway.commands.demo import run_demo
-from gateway.commands.keys import add_key, list_keys, remove_key
+from gateway.commands.keys import add_key, list_keys, remove_key, rotate_key
 from gateway.commands.record import run_record
 from gateway.commands.relay import run_relay
 from gateway.commands.serve import run_gateway
@@ -261,6 +262,12 @@ def add(
 def show(*, config: Config = None) -> None:
     """Show for whom there are keys, and until when."""
     list_keys(_settings(config), new_console())
+
+
+@keys_app.command("rotate")
+def rotate(name: KeyName, *, config: Config = None) -> None:
+    """Make another key for the same stream; the old one is no longer good."""
+    rotate_key(_settings(config), name, new_console())
 
 
 @keys_app.command("remove")

@@ -71,9 +71,9 @@ LAYERS = (
     # Where the swarm and the players meet: the only place that starts a driver.
     layer(
         "gateway meeting",
-        "membership renditions channel channels on_air recordings",
-        f"gateway basics, gateway media, gateway live, gateway past, gateway ingest, {SWARM_VALUES}, swarm machine, "
-        "swarm drivers",
+        "membership renditions channel channels on_air recordings broadcasts",
+        f"gateway basics, gateway media, gateway live, gateway past, gateway ingest, gateway house, {SWARM_VALUES}, "
+        "swarm machine, swarm drivers",
     ),
     layer(
         "gateway routes",
@@ -97,7 +97,8 @@ LAYERS = (
     layer(
         "gateway cli",
         "cli __main__",
-        f"gateway basics, gateway media, gateway house, gateway demo, gateway commands, {SWARM_VALUES}",
+        "gateway basics, gateway media, gateway house, gateway meeting, gateway demo, gateway commands, "
+        + SWARM_VALUES,
     ),
 )
 

@@ -1,6 +1,7 @@
 """`seedcast keys`: who may push a broadcast to this gateway. A running gateway sees a change with the next push."""
 
 from datetime import UTC, datetime, timedelta
+from urllib.parse import quote
 
 from rich.console import Console
 from rich.table import Table
@@ -16,9 +17,29 @@ def add_key(settings: Settings, name: str, *, title: str, days: float | None, co
     expires = datetime.now(UTC) + timedelta(days=days) if days is not None else None
     entry = IngestKeys(keys_path(settings)).add(name, title=title, expires=expires)
     put_out(entry.key)
-    console.print(f"The key of {name}, shown this once{_until(entry)}. To broadcast a film with it:\n")
-    url = f"http://localhost:{settings.port}/ingest/{entry.key}"
-    console.print(f"  ffmpeg -re -i film.mp4 -c copy -f mpegts {url}", markup=False)
+    console.print(f"The key of {name}, shown this once{_until(entry)}. To broadcast a film with it, one of:\n")
+    _print_ways(settings, entry, console)
+
+
+def rotate_key(settings: Settings, name: str, console: Console) -> None:
+    """Another key for the same stream, printed this once. Raises KeyFileBroken."""
+    entry = IngestKeys(keys_path(settings)).rotate(name)
+    put_out(entry.key)
+    console.print(f"The new key of {name}, shown this once. The old one is no longer good; a push with it ends.\n")
+    _print_ways(settings, entry, console)
+
+
+def _print_ways(settings: Settings, entry: KeyEntry, console: Console) -> None:
+    """How to push with a key, by each protocol whose port is open."""
+    film = "ffmpeg -re -i film.mp4 -c copy"
+    ways = [f"{film} -f mpegts http://localhost:{settings.port}/ingest/{entry.key}"]
+    if settings.rtmp_port:
+        ways.append(f"{film} -f flv rtmp://localhost:{settings.rtmp_port}/live/{entry.key}")
+    if settings.srt_port:
+        query = f"streamid={quote(entry.name)}&passphrase={entry.key}"
+        ways.append(f"{film} -f mpegts 'srt://localhost:{settings.srt_port}?{query}'")
+    for way in ways:
+        console.print(f"  {way}", markup=False, highlight=False, soft_wrap=True)
 
 
 def list_keys(settings: Settings, console: Console) -> None:
@@ -36,7 +57,7 @@ def list_keys(settings: Settings, console: Console) -> None:
 def remove_key(settings: Settings, name: str, console: Console) -> None:
     """Take a key back. Raises KeyFileBroken."""
     IngestKeys(keys_path(settings)).remove(name)
-    console.print(f"The key of {name} is no longer good. A push that is running goes on to its end.")
+    console.print(f"The key of {name} is no longer good. A push that is running with it ends.")
 
 
 def _until(entry: KeyEntry) -> str:

@@ -1,5 +1,6 @@
 """From the bytes that ffmpeg writes to descriptions and pieces: splitter, slicer and what is measured of them."""
 
+import logging
 import math
 from collections import deque
 from collections.abc import Callable
@@ -15,6 +16,8 @@ from gateway.media.fragments import read_fragment
 from gateway.media.parts import InitSegment, Part, Prft
 from gateway.media.rungs import rung_inits
 from gateway.media.splitter import PartSplitter
+
+logger = logging.getLogger(__name__)
 
 MEASURED_US = 10_000_000
 """A bitrate is that of the last ten seconds."""
@@ -80,7 +83,7 @@ class Assembly:
         self._init: InitSegment | None = None
         self._newest: Part | None = None
         self._segment_target_s = encoding.segment_s
-        self._segment_us = 0
+        self._segment_us = self._whole_us = 0
         self._written_us: int | None = None
         self._meter = RateMeter()
         self.pieces = 0
@@ -98,6 +101,11 @@ class Assembly:
             return 0.0
         samples = read_fragment(self._newest.data, self._init.lead).samples
         return samples * self._init.lead.timescale / self._newest.duration
+
+    @property
+    def segment_s(self) -> float:
+        """Length of the last whole segment, which is the distance of the key frames that are used; 0 before."""
+        return self._whole_us / 1e6
 
     def feed(self, data: bytes, now_us: int) -> None:
         """Bytes from ffmpeg. Raises MediaError."""
@@ -177,8 +185,15 @@ class Assembly:
 
     def _watch_segments(self, piece: SlicedPiece) -> None:
         """A copied input may have its key frames further apart than promised: say so as soon as it is seen."""
+        if piece.key:
+            self._whole_us = self._segment_us
         self._segment_us = piece.duration_us + (0 if piece.key else self._segment_us)
         length_s = self._segment_us / 1e6
         if length_s > self._segment_target_s + SEGMENT_SLACK_S and self._segment_target_s < SEGMENT_TARGET_S_MAX:
             self._segment_target_s = min(float(math.ceil(length_s)) * 2, SEGMENT_TARGET_S_MAX)
+            logger.warning(
+                "No key frame for %.1f s: viewers begin and go on later than they could. Send one every %g s "
+                "(ffmpeg: -g, OBS: keyframe interval), or let it be encoded.",
+                length_s, self._encoding.segment_s,
+            )  # fmt: skip
             self._describe()

@@ -30,12 +30,14 @@ STEADY_S = 60.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BroadcastStats:
-    """How it goes, over all epochs. ``fps`` is the picture's rate, 0 before the first part."""
+    """How it goes, over all epochs. ``fps`` is the picture's rate, ``segment_s`` the distance of the key frames that
+    are used; both 0 while unknown."""
 
     pieces: int
     size_bytes: int
     bitrate_bps: int
     fps: float
+    segment_s: float
     restarts: int
     on_air: bool
 
@@ -83,9 +85,15 @@ class Broadcast:
             size_bytes=self._bytes_before + (now.size_bytes if now else 0),
             bitrate_bps=self.bitrate_bps,
             fps=now.fps if now else 0.0,
+            segment_s=now.segment_s if now else 0.0,
             restarts=self._restarts,
             on_air=now is not None and now.pieces > 0,
         )
+
+    @property
+    def is_running(self) -> bool:
+        """Whether an ffmpeg may be at work."""
+        return self._work is not None and not self._work.done()
 
     async def run(self) -> None:
         """Broadcast until the input ends for good, or `stop`.

@@ -8,9 +8,12 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from gateway.ingest.errors import KeyBusy
+from gateway.ingest.assembly import Assembly
+from gateway.ingest.errors import KeyBusy, KeyFileBroken, KeyRevoked, PushStopped
 from gateway.ingest.ffmpeg import Ffmpeg, find_ffmpeg
 from gateway.ingest.keys import IngestKeys, KeyEntry
 from gateway.ingest.numbering import Numbering
@@ -29,6 +32,7 @@ TAKE_OVER_S = 2.0
 SILENT_S = 0.6
 """A push that says nothing for so long makes way for the one that waits, whose data comes."""
 LOOK_S = 0.1
+KEY_LOOK_S = 1.0
 
 OnAir = Callable[[KeyEntry], BroadcastSink]
 
@@ -41,6 +45,8 @@ class _Programme:
         self.busy = asyncio.Lock()
         self.standby = False
         self.body: PushBody | None = None
+        self.assembly: Assembly | None = None
+        self.began_s = 0.0
         self.sink: BroadcastSink | None = None
         self.lingering: asyncio.TimerHandle | None = None
 
@@ -50,12 +56,36 @@ class _Programme:
             self.lingering.cancel()
             self.lingering = None
 
+    def measure(self, assembly: Assembly) -> None:
+        """What the push is made into, from now on."""
+        self.assembly = assembly
+
     def end(self) -> None:
         """Take the stream off air."""
         self.resume()
         if self.sink is not None:
             self.sink.ended()
             self.sink = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PushStatus:
+    """How a push goes; not ``on_air``: its sender has gone, and may come back.
+
+    ``in_bps`` is what comes, ``bitrate_bps`` what goes out, ``segment_s`` the distance of key frames.
+    """
+
+    name: str
+    title: str
+    seed: bytes
+    on_air: bool
+    seconds: float
+    size_bytes: int
+    in_bps: int
+    bitrate_bps: int
+    pieces: int
+    fps: float
+    segment_s: float
 
 
 class _LateSink:
@@ -111,6 +141,27 @@ class IngestDesk:
         entries = (entry for entry in self._keys.entries if entry.expires is None or entry.expires > now)
         return next((entry for entry in entries if entry.name == name), None)
 
+    def pushes(self) -> list[PushStatus]:
+        """The pushes that go on, and those that came lately and may come back, by the names of their keys."""
+        names = {entry.key: entry for entry in self._keys.entries}
+        return [
+            _status(names[key], programme)
+            for key, programme in self._programmes.items()
+            if key in names and programme.sink is not None
+        ]
+
+    def end_push(self, name: str) -> bool:
+        """End the push with the key of that name; False when there is none."""
+        entry = next((entry for entry in self._keys.entries if entry.name == name), None)
+        programme = self._programmes.get(entry.key) if entry is not None else None
+        if programme is None or programme.sink is None:
+            return False
+        if programme.body is not None and programme.busy.locked():
+            programme.body.refuse(PushStopped())
+        else:
+            programme.end()
+        return True
+
     async def ffmpeg(self) -> Ffmpeg:
         """The one that pushes are put on air with. Raises FfmpegMissing."""
         if self._ffmpeg is None:
@@ -128,10 +179,14 @@ class IngestDesk:
         await _take(programme, pushed)
         try:
             programme.resume()
-            programme.body = pushed
-            return await self._put_on_air(entry, programme, pushed)
+            programme.body, programme.began_s = pushed, time.monotonic()
+            async with _watched(self._keys, entry, pushed):
+                return await self._put_on_air(entry, programme, pushed)
         finally:
-            if programme.sink is not None:
+            programme.assembly = None
+            if pushed.is_refused:
+                programme.end()
+            elif programme.sink is not None:
                 loop = asyncio.get_running_loop()
                 programme.lingering = loop.call_later(self._linger_s, programme.end)
             programme.busy.release()
@@ -154,7 +209,12 @@ class IngestDesk:
         logger.info("A push for %s has come", entry.name)
         try:
             return await run_push(
-                body, ffmpeg=ffmpeg, encoding=self._encoding, numbering=programme.numbering, sink=sink
+                body,
+                ffmpeg=ffmpeg,
+                encoding=self._encoding,
+                numbering=programme.numbering,
+                sink=sink,
+                begun=programme.measure,
             )
         finally:
             logger.info("The push for %s has ended after %d bytes", entry.name, body.size_bytes)
@@ -164,6 +224,47 @@ class IngestDesk:
         numbering = Numbering(unix_s=time.time(), piece_s=encoding.part_s, segment_s=encoding.segment_s)
         programme = self._programmes[entry.key] = _Programme(numbering)
         return programme
+
+
+@asynccontextmanager
+async def _watched(keys: IngestKeys, entry: KeyEntry, body: PushBody) -> AsyncIterator[None]:
+    """End the push when its key is taken back, whoever does that: the file is looked at every second."""
+    watching = asyncio.create_task(_watch(keys, entry, body))
+    try:
+        yield
+    finally:
+        watching.cancel()
+        with suppress(asyncio.CancelledError):
+            await watching
+
+
+async def _watch(keys: IngestKeys, entry: KeyEntry, body: PushBody) -> None:
+    while True:
+        await asyncio.sleep(KEY_LOOK_S)
+        # A file that cannot be read now takes no key back.
+        with suppress(KeyFileBroken):
+            if all(other.key != entry.key for other in keys.entries):
+                logger.info("The key of %s has been taken back", entry.name)
+                body.refuse(KeyRevoked())
+                return
+
+
+def _status(entry: KeyEntry, programme: _Programme) -> PushStatus:
+    body, assembly = programme.body, programme.assembly
+    on_air = programme.busy.locked() and assembly is not None
+    return PushStatus(
+        name=entry.name,
+        title=entry.title or entry.name,
+        seed=entry.seed,
+        on_air=on_air,
+        seconds=time.monotonic() - programme.began_s if on_air else 0.0,
+        size_bytes=body.size_bytes if body is not None else 0,
+        in_bps=(body.rate_bps or 0) if body is not None and on_air else 0,
+        bitrate_bps=assembly.bitrate_bps if assembly is not None else 0,
+        pieces=assembly.pieces if assembly is not None else 0,
+        fps=assembly.fps if assembly is not None else 0.0,
+        segment_s=assembly.segment_s if assembly is not None else 0.0,
+    )
 
 
 async def _take(programme: _Programme, body: PushBody) -> None:

@@ -6,7 +6,7 @@
         InputBroken             an input that was on air broke off
         PushRefused             a push that the gateway ends; carries the HTTP status and a slug for the problem
             UnknownKey  ExpiredKey  KeyBusy  NotTransportStream  PushUnusable  InitMissing
-            PushSilent
+            PushSilent  KeyRevoked  PushStopped
         KeyFileBroken           the file of ingest keys cannot be used
 
 Inputs without a picture, and codecs that cannot be carried, are `gateway.media.errors.NoVideo` and `CodecError`.
@@ -52,6 +52,24 @@ class UnknownKey(PushRefused):
 
     def __init__(self) -> None:
         super().__init__("Check the key at the end of the URL, or make one with 'seedcast keys add NAME'.")
+
+
+class KeyRevoked(PushRefused):
+    status = 403
+    slug = "revoked-ingest-key"
+    title = "This ingest key has been taken back"
+
+    def __init__(self) -> None:
+        super().__init__("Ask the gateway's owner for the new one ('seedcast keys rotate NAME').")
+
+
+class PushStopped(PushRefused):
+    status = 409
+    slug = "push-ended"
+    title = "This push has been ended"
+
+    def __init__(self) -> None:
+        super().__init__("The gateway's owner has ended it. Send again when it is to go on.")
 
 
 class ExpiredKey(PushRefused):

@@ -13,7 +13,7 @@ import re
 import secrets
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -90,8 +90,18 @@ class IngestKeys:
         self._store((*entries, entry))
         return entry
 
+    def rotate(self, name: str) -> KeyEntry:
+        """Another key for the same stream; the one before is no longer good. Raises KeyFileBroken."""
+        entries = self.entries
+        entry = next((entry for entry in entries if entry.name == name), None)
+        if entry is None:
+            raise KeyFileBroken(f"There is no key named {name}.")
+        rotated = replace(entry, key=secrets.token_hex(KEY_TOKEN_BYTES))
+        self._store(tuple(rotated if other is entry else other for other in entries))
+        return rotated
+
     def remove(self, name: str) -> None:
-        """Take a key back; a push that runs with it goes on to its end. Raises KeyFileBroken."""
+        """Take a key back. Raises KeyFileBroken."""
         entries = self.entries
         left = tuple(entry for entry in entries if entry.name != name)
         if len(left) == len(entries):

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
@@ -11,7 +11,14 @@ from gateway.ingest.assembly import Assembly
 from gateway.ingest.broadcast import assemble
 from gateway.ingest.commands import push_job
 from gateway.ingest.containers import Container, container_of
-from gateway.ingest.errors import InputBroken, InputUnreadable, NotTransportStream, PushSilent, PushUnusable
+from gateway.ingest.errors import (
+    InputBroken,
+    InputUnreadable,
+    NotTransportStream,
+    PushRefused,
+    PushSilent,
+    PushUnusable,
+)
 from gateway.ingest.ffmpeg import Ffmpeg, FfmpegProcess
 from gateway.ingest.numbering import Numbering
 from gateway.ingest.probe import InputInfo
@@ -52,6 +59,7 @@ class PushBody:
         self._asked_s: float | None = None
         self._deadline: asyncio.Timeout | None = None
         self._ahead = b""
+        self._refusal: PushRefused | None = None
         self.size_bytes = 0
 
     @property
@@ -74,8 +82,19 @@ class PushBody:
         if self._deadline is not None and self._asked_s is not None and not self._deadline.expired():
             self._deadline.reschedule(asyncio.get_running_loop().time())
 
+    @property
+    def is_refused(self) -> bool:
+        return self._refusal is not None
+
+    def refuse(self, refusal: PushRefused) -> None:
+        """Let no more of it in, for this reason."""
+        self._refusal = refusal
+        self.give_up()
+
     async def read(self) -> bytes:
-        """The next bytes, b"" at the end. Raises PushSilent."""
+        """The next bytes, b"" at the end. Raises PushSilent, and what it was refused for."""
+        if self._refusal is not None:
+            raise self._refusal
         ahead, self._ahead = self._ahead, b""
         if ahead:
             return ahead
@@ -88,6 +107,8 @@ class PushBody:
                         self.size_bytes += len(data)
                         return data
         except TimeoutError as error:
+            if self._refusal is not None:
+                raise self._refusal from error
             raise PushSilent(
                 f"No data came for {self._idle_s:g} s. Send again with the same key; viewers go on where they were."
             ) from error
@@ -97,13 +118,21 @@ class PushBody:
 
 
 async def run_push(
-    body: PushBody, *, ffmpeg: Ffmpeg, encoding: Encoding, numbering: Numbering, sink: BroadcastSink
+    body: PushBody,
+    *,
+    ffmpeg: Ffmpeg,
+    encoding: Encoding,
+    numbering: Numbering,
+    sink: BroadcastSink,
+    begun: Callable[[Assembly], None] = lambda _: None,
 ) -> PushReport:
-    """Put a push on air until it ends. Raises PushRefused, and MediaError when it cannot go on air."""
+    """Put a push on air until it ends; ``begun`` is given what measures it. Raises PushRefused, and MediaError when it
+    cannot go on air."""
     began_s = time.monotonic()
     container, head, info = await _read_head(body)
     job = push_job(info, encoding, container.demuxer)
     assembly = Assembly(job, encoding, numbering, on_description=sink.description, on_piece=sink.piece)
+    begun(assembly)
     async with await FfmpegProcess.start(ffmpeg, job.arguments, feed=True) as process:
         feeding = asyncio.create_task(_feed(process, head, body))
         try:

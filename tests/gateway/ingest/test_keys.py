@@ -117,3 +117,16 @@ def test_without_a_file_keys_last_as_long_as_the_process() -> None:
     keys = IngestKeys()
     entry = keys.add("studio")
     assert keys.check(entry.key, NOW) == entry
+
+
+def test_a_rotated_key_is_another_key_for_the_same_stream(path: Path) -> None:
+    keys = IngestKeys(path)
+    before, other = keys.add("studio", title="News"), keys.add("other")
+    after = keys.rotate("studio")
+    assert (after.name, after.title, after.seed) == (before.name, before.title, before.seed)
+    assert IngestKeys(path).check(after.key, NOW) == after
+    assert IngestKeys(path).check(other.key, NOW) == other
+    with pytest.raises(UnknownKey):
+        IngestKeys(path).check(before.key, NOW)
+    with pytest.raises(KeyFileBroken, match="no key named"):
+        keys.rotate("nobody")
