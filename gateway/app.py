@@ -29,6 +29,7 @@ from gateway.ladder import read_ladder
 from gateway.live.transport import TransportStreams
 from gateway.membership import ANY_HOST, quic_membership
 from gateway.on_air import OnAir, Studio
+from gateway.openapi import describe_problems
 from gateway.origins import Origins
 from gateway.problems import Problem
 from gateway.recordings import Recordings
@@ -175,6 +176,7 @@ def web_app(gateway: Gateway) -> FastAPI:
     async def show_health() -> Health:
         return Health(status="ok", seedcast=installed_version(), streams=len(gateway.channels))
 
+    describe_problems(app)
     return app
 
 

@@ -67,7 +67,11 @@ LAYERS = (
     layer("gateway live", "live", "gateway media"),
     layer("gateway past", "timeshift", "gateway media, gateway live"),
     layer("gateway ingest", "ingest", "gateway media, gateway basics, swarm values"),
-    layer("gateway house", "origins audience serving reports terminal key_files", f"gateway basics, {SWARM_VALUES}"),
+    layer(
+        "gateway house",
+        "openapi origins audience serving reports terminal key_files",
+        f"gateway basics, {SWARM_VALUES}",
+    ),
     # Where the swarm and the players meet: the only place that starts a driver.
     layer(
         "gateway meeting",
