@@ -18,6 +18,7 @@ from pydantic import BaseModel
 from gateway import problems
 from gateway.audience import Audience, AudienceCounter
 from gateway.broadcasts import Broadcasts
+from gateway.channel import Channel
 from gateway.channels import Channels
 from gateway.errors import CannotStart
 from gateway.ingest.desk import IngestDesk
@@ -48,6 +49,7 @@ from gateway.routes.web import web_router
 from gateway.settings import Settings
 from gateway.timeshift.shelf import Limits
 from gateway.timeshift.shelves import Shelves
+from gateway.webhooks import Event, Webhooks
 from swarm.errors import LinkError
 from swarm.identity import Identity
 from swarm.link import parse_link
@@ -80,7 +82,8 @@ class Gateway:
         )
         self.transports = TransportStreams(settings.ts_segment_s)
         self.recordings = Recordings(settings.data_dir / "recordings", self.channels, self.transports)
-        self.studio = Studio(self.membership, self.channels)
+        self.webhooks = Webhooks(settings.webhooks)
+        self.studio = Studio(self.membership, self.channels, self._tell)
         self.desk = IngestDesk(
             self.keys,
             self._on_air,
@@ -111,6 +114,7 @@ class Gateway:
             stack.callback(self._key.close)
             if self._shelves is not None:
                 stack.callback(self._shelves.close)
+            stack.push_async_callback(self.webhooks.close)
             stack.push_async_callback(self.membership.stop)
             await self.membership.start()
             stack.callback(self.channels.close)
@@ -125,6 +129,9 @@ class Gateway:
     def _on_air(self, entry: KeyEntry) -> OnAir:
         """Where the pieces of a push go: its key stands for one stream."""
         return self.studio.open(Identity(entry.seed), entry.title or entry.name, lambda: self.desk.bitrate_bps(entry))
+
+    def _tell(self, event: Event, channel: Channel) -> None:
+        self.webhooks.tell(event, stream=channel.name, title=channel.title, link=channel.share_link)
 
     def _add(self, text: str) -> None:
         try:

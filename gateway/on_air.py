@@ -14,6 +14,7 @@ from gateway.coding_choice import coding_for
 from gateway.ingest.slicer import SlicedPiece
 from gateway.media.description import Rendition
 from gateway.membership import Hear
+from gateway.webhooks import Event
 from swarm.events import PieceReady
 from swarm.identity import Identity
 from swarm.manifest import RenditionInfo
@@ -49,15 +50,24 @@ class OnAir:
     follows from them and stays, because stripes depend on it.
     """
 
-    def __init__(self, swarm: Transmitter, channel: Channel, owner: Identity, bitrate_bps: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        swarm: Transmitter,
+        channel: Channel,
+        owner: Identity,
+        bitrate_bps: Callable[[], float],
+        tell: Callable[[Event, Channel], None],
+    ) -> None:
         self.channel = channel
         self.started = asyncio.Event()
         """Set with the first piece."""
         self._swarm = swarm
         self._owner = owner
         self._bitrate_bps = bitrate_bps
+        self._tell = tell
         self._epoch = -1
         self._rates_bps: list[int] = []
+        self._told = False
 
     def description(self, epoch: int, renditions: tuple[Rendition, ...]) -> None:
         """A new epoch, or new descriptions of this one. Raises MediaError when they do not fit into a manifest."""
@@ -102,11 +112,17 @@ class OnAir:
                     header=header,
                 )
             )
+        if not self._told:
+            self._told = True
+            self._tell("started", self.channel)
         self.started.set()
 
     def ended(self) -> None:
         """Nothing more comes, until another epoch begins."""
         self._epoch = -1
+        if self._told:
+            self._told = False
+            self._tell("ended", self.channel)
         self._swarm.leave(self.channel.stream)
         self.channel.end()
 
@@ -129,11 +145,18 @@ def _info(number: int, rendition: Rendition, bitrate_bps: int) -> RenditionInfo:
 class Studio:
     """Puts streams on air from this gateway."""
 
-    def __init__(self, swarm: Transmitter, channels: Channels) -> None:
+    def __init__(
+        self,
+        swarm: Transmitter,
+        channels: Channels,
+        tell: Callable[[Event, Channel], None] = lambda _event, _channel: None,
+    ) -> None:
+        """``tell`` is called when a broadcast begins and when it ends."""
         self._swarm = swarm
         self._channels = channels
+        self._tell = tell
 
     def open(self, owner: Identity, title: str, bitrate_bps: Callable[[], float]) -> OnAir:
         """A sink for a broadcast of the stream that ``owner`` is the key of. Raises Problem when there is no room."""
         channel = self._channels.add_local(StreamId(owner.key), title)
-        return OnAir(self._swarm, channel, owner, bitrate_bps)
+        return OnAir(self._swarm, channel, owner, bitrate_bps, self._tell)

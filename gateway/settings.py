@@ -9,6 +9,7 @@ from dataclasses import replace
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 import platformdirs
 from pydantic import BeforeValidator, Field, ValidationError, field_validator
@@ -103,8 +104,9 @@ class Settings(BaseSettings):
     audio_bitrate_bps: Annotated[int, Field(ge=16_000, le=1_000_000)] = 128_000
     encoder_preset: EncoderPreset = "veryfast"
     ladder: Words = ()
+    webhooks: Words = ()
 
-    @field_validator("allowed_hosts", "trusted_proxies", "links", "advertise", "ladder", mode="before")
+    @field_validator("allowed_hosts", "trusted_proxies", "links", "advertise", "ladder", "webhooks", mode="before")
     @classmethod
     def _split_words(cls, value: object) -> object:
         return tuple(word.strip() for word in value.split(",") if word.strip()) if isinstance(value, str) else value
@@ -126,6 +128,14 @@ class Settings(BaseSettings):
     def _check_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for text in value:
             ip_network(text)
+        return value
+
+    @field_validator("webhooks")
+    @classmethod
+    def _check_webhooks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for url in value:
+            if not url.startswith(("http://", "https://")) or not urlsplit(url).hostname:
+                raise ValueError(f"{url} is no http:// or https:// URL")
         return value
 
     @field_validator("ladder")

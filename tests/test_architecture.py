@@ -69,7 +69,7 @@ LAYERS = (
     layer("gateway ingest", "ingest", "gateway media, gateway basics, swarm values"),
     layer(
         "gateway house",
-        "openapi origins audience serving reports terminal key_files",
+        "openapi origins audience serving reports terminal key_files webhooks",
         f"gateway basics, {SWARM_VALUES}",
     ),
     # Where the swarm and the players meet: the only place that starts a driver.

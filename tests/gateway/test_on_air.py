@@ -64,3 +64,19 @@ def test_a_piece_is_in_the_swarm_and_in_the_own_window_at_once() -> None:
     status = station.swarm.status(station.on_air.channel.stream, 0)
     assert status is not None
     assert status.payload_bytes == len(first_piece().payloads[0])
+
+
+def test_beginning_and_end_are_told_once_each() -> None:
+    told: list[str] = []
+    net = MemoryNet("told")
+    swarm = MemorySwarm(net, "source")
+    channels = Channels(swarm, window_s=24, idle_leave_s=30, clock=lambda: net.now)
+    on_air = Studio(swarm, channels, lambda event, _: told.append(event)).open(OWNER, "News", lambda: 500_000)
+    on_air.description(7, stream().renditions)
+    assert told == []
+    on_air.piece(first_piece())
+    on_air.piece(replace(first_piece(), number=2))
+    assert told == ["started"]
+    on_air.ended()
+    on_air.ended()
+    assert told == ["started", "ended"]
