@@ -13,7 +13,7 @@ export SEEDCAST_NO_SKIP := 1
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test check lint types fix unit e2e e2e-players e2e-ingest sim sim-report bench bench-swarm bench-relay bench-gateway bench-fuzz test-tools player-tools clean
+.PHONY: help setup run demo test check lint types fix unit e2e e2e-players e2e-ingest sim sim-report bench bench-swarm bench-relay bench-gateway bench-ingest bench-fuzz test-tools player-tools clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -73,6 +73,9 @@ bench-gateway: $(VENV)/.test test-tools ## measure the gateway towards players, 
 
 e2e-ingest: $(VENV)/.test ## push by every protocol with ffmpeg, as a table; the last line is JSON
 	@exec $(BIN)/python -m tests.bench.ingest $(ARGS)
+
+bench-ingest: $(VENV)/.test ## measure what copied pushes cost a gateway; the last line is JSON
+	@exec $(BIN)/python -m tests.bench.ingest_load $(ARGS)
 
 bench-fuzz: $(VENV)/.run ## send ten million messages of every kind to one node; the last line is JSON
 	@exec $(BIN)/python -m tests.bench.fuzz $(ARGS)
