@@ -2,9 +2,9 @@
 
 One push of 6 Mbit/s, then twenty of 1 Mbit/s at once. A film with a constant bitrate is made first and pushed by ffmpeg
 as MPEG-TS, without encoding. ``signed`` is from the capture of a piece's first frame, which for a push is its arrival,
-to the signed piece: the piece's own length, and what the ingest adds. The pushers send sound as it comes: else ffmpeg
-saves up a quarter of a second of it, for which the picture would wait. They are not counted. The last line is one JSON
-object.
+to the signed piece: the piece's own length, and what the ingest adds. Film and pushers have sound as it comes: else
+ffmpeg saves up a quarter of a second of it, for which the picture would wait. Pushers are not counted. The last line is
+one JSON object.
 """
 
 import argparse
@@ -68,10 +68,10 @@ def signed_times(gateway: Gateway) -> Iterator[list[tuple[float, float]]]:
 
 async def make_film(tool: Ffmpeg, rate_bps: int, folder: Path) -> Path:
     """Twenty seconds at a constant bitrate, a key frame every second, sound beside."""
-    path, rate = folder / f"{rate_bps}.ts", str(rate_bps - 130_000)
+    path, rate = folder / f"{rate_bps}.mkv", str(rate_bps - 130_000)
     size = "1280x720" if rate_bps > 2_000_000 else "640x360"
     coding = f"-c:v libx264 -preset ultrafast -g 25 -sc_threshold 0 -bf 0 -b:v {rate} -minrate {rate} -maxrate {rate} "
-    coding += f"-bufsize {rate} -x264-params nal-hrd=cbr -c:a aac -b:a 96k -t {FILM_S} -f mpegts"
+    coding += f"-bufsize {rate} -x264-params nal-hrd=cbr -c:a aac -b:a 96k -t {FILM_S} -f matroska"
     inputs = f"-f lavfi -i testsrc2=s={size}:r=25 -f lavfi -i sine=sample_rate=48000"
     making = await asyncio.create_subprocess_exec(
         tool.path, *f"-v error -nostdin -y {inputs} {coding}".split(), str(path)
