@@ -90,6 +90,7 @@ class Gateway:
             encoding=encoding_of(settings),
             idle_s=settings.ingest_idle_s,
             linger_s=settings.ingest_linger_s,
+            slate=settings.slate,
         )
         self.uploads = Uploads(self.desk)
         self.broadcasts = Broadcasts(streams_folder(settings), self.studio)
@@ -121,6 +122,7 @@ class Gateway:
             stack.push_async_callback(self.recordings.close)
             stack.push_async_callback(self.broadcasts.close)
             stack.callback(self.desk.close)
+            stack.push_async_callback(self.desk.take_slates_down)
             stack.push_async_callback(self.uploads.close)
             sweeper = asyncio.create_task(self.channels.sweep(), name="sweeper")
             stack.push_async_callback(_cancel, sweeper)

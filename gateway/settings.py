@@ -97,6 +97,7 @@ class Settings(BaseSettings):
     srt_port: Port = 8890
     ingest_idle_s: Annotated[float, Field(ge=1)] = 10.0
     ingest_linger_s: Annotated[float, Field(ge=0)] = 30.0
+    slate: bool = False
     latency: Latency = Latency.LOW
     segment_s: Annotated[float, Field(ge=0, le=10)] = 0.0
     part_ms: Annotated[int, Field(ge=0, le=1000)] = 0

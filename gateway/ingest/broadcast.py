@@ -10,14 +10,14 @@ from dataclasses import dataclass
 
 from gateway.ingest.assembly import Assembly, OnDescription, OnPiece
 from gateway.ingest.capture_clock import SETTLE_US
-from gateway.ingest.commands import Job, input_job, picture_job, probe_arguments
+from gateway.ingest.commands import Job, input_job, picture_job, probe_arguments, slate_job
 from gateway.ingest.complaints import plain_reason
 from gateway.ingest.errors import InputBroken, InputUnreadable
 from gateway.ingest.ffmpeg import READ_BYTES, Ffmpeg, FfmpegProcess
 from gateway.ingest.numbering import Numbering
 from gateway.ingest.picture_feed import PictureFeed
 from gateway.ingest.probe import InputInfo, probe
-from gateway.ingest.sources import Encoding, FileSource, Source, TestSource, name_of
+from gateway.ingest.sources import Encoding, FileSource, SlateSource, Source, TestSource, name_of
 from gateway.ingest.test_picture import TestPicture
 from gateway.media.errors import MediaError
 
@@ -141,6 +141,9 @@ class Broadcast:
         """One epoch; whether the input is over for good."""
         if isinstance(self._source, TestSource):
             await self._broadcast_test_picture(self._source)
+            return False
+        if isinstance(self._source, SlateSource):
+            await self._run(slate_job(self._source, self._encoding))
             return False
         info = await probe(self._ffmpeg, name_of(self._source), probe_arguments(self._source))
         await self._broadcast_input(info)

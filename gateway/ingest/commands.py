@@ -21,7 +21,16 @@ from typing import Protocol
 import ffmpeg
 
 from gateway.ingest.probe import COPYABLE_PIXELS, InputAudio, InputInfo
-from gateway.ingest.sources import DeviceSource, Encoding, FileSource, Source, TestSource, UrlSource, name_of
+from gateway.ingest.sources import (
+    DeviceSource,
+    Encoding,
+    FileSource,
+    SlateSource,
+    Source,
+    TestSource,
+    UrlSource,
+    name_of,
+)
 from gateway.ingest.test_picture import SAMPLE_RATE
 from gateway.media.errors import CodecError
 
@@ -29,6 +38,8 @@ Option = str | int | float
 Options = dict[str, Option]
 
 MOVFLAGS = "cmaf+frag_keyframe+delay_moov+frag_discont+separate_moof"
+SLATE_FPS = 10
+SLATE_BPS = 200_000
 HAIR_US = 1000
 TS_OFFSET_S = 1
 PART_S_MIN = Fraction(1, 10)
@@ -95,6 +106,20 @@ def picture_job(source: TestSource, encoding: Encoding, *, video: int, audio: in
     return Job(
         arguments=_compile((sound["a:0"], *_pictures(picture, encoding)), options),
         outputs=outputs,
+        part_s=_part_s(encoding, fps),
+        copied=False,
+    )
+
+
+def slate_job(source: SlateSource, encoding: Encoding) -> Job:
+    """A still picture and silence, in real time."""
+    fps = Fraction(SLATE_FPS)
+    picture = ffmpeg.input(f"file:{source.picture}", f="image2", loop=1, framerate=SLATE_FPS, re=None)
+    silence = ffmpeg.input(f"anullsrc=r={SOUND_RATE_HZ}:cl=stereo", f="lavfi", re=None)
+    options = _encode_video(encoding, fps) | _encode_audio(encoding) | _rhythm(encoding, fps)
+    return Job(
+        arguments=_compile((silence["a:0"], *_pictures(picture, encoding)), options),
+        outputs=tuple(replace(output, estimate_bps=SLATE_BPS) for output in _outputs(encoding)),
         part_s=_part_s(encoding, fps),
         copied=False,
     )
@@ -185,8 +210,8 @@ def _locate(source: Source) -> tuple[str, Options]:
             return url, {"rw_timeout": NETWORK_TIMEOUT_US}
         case UrlSource(url=url):
             return url, {}
-        case TestSource():
-            raise ValueError("the test picture has a command line of its own")
+        case TestSource() | SlateSource():
+            raise ValueError("the test picture and the slate have command lines of their own")
 
 
 def _encode_video(encoding: Encoding, fps: Fraction | None) -> Options:

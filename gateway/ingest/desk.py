@@ -2,24 +2,29 @@
 
 no push --push--> on air --push ends--> lingering --push--> on air (next epoch)
                                         lingering --linger_s passed--> no push, the sink has `ended`
+With a slate, it is shown in place of lingering, for as long as nobody pushes.
 """
 
 import asyncio
 import logging
+import tempfile
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 from gateway.ingest.assembly import Assembly
+from gateway.ingest.broadcast import Broadcast
 from gateway.ingest.errors import KeyBusy, KeyFileBroken, KeyRevoked, PushStopped
 from gateway.ingest.ffmpeg import Ffmpeg, find_ffmpeg
 from gateway.ingest.keys import IngestKeys, KeyEntry
 from gateway.ingest.numbering import Numbering
 from gateway.ingest.push import BroadcastSink, PushBody, PushReport, run_push
+from gateway.ingest.slate import draw_slate
 from gateway.ingest.slicer import SlicedPiece
-from gateway.ingest.sources import Encoding
+from gateway.ingest.sources import Encoding, SlateSource
 from gateway.ingest.standby import Cue
 from gateway.media.description import Rendition
 
@@ -33,6 +38,7 @@ SILENT_S = 0.6
 """A push that says nothing for so long makes way for the one that waits, whose data comes."""
 LOOK_S = 0.1
 KEY_LOOK_S = 1.0
+SLATE_SIZE = (1280, 720)
 
 OnAir = Callable[[KeyEntry], BroadcastSink]
 
@@ -49,12 +55,20 @@ class _Programme:
         self.began_s = 0.0
         self.sink: BroadcastSink | None = None
         self.lingering: asyncio.TimerHandle | None = None
+        self.slate: asyncio.Task[None] | None = None
 
     def resume(self) -> None:
         """A push has come: the stream will not end yet."""
         if self.lingering is not None:
             self.lingering.cancel()
             self.lingering = None
+
+    async def take_down(self) -> None:
+        """Show the slate no longer. When this returns, no process of it is left."""
+        slate, self.slate = self.slate, None
+        if slate is not None:
+            slate.cancel()
+            await asyncio.wait({slate})
 
     def measure(self, assembly: Assembly) -> None:
         """What the push is made into, from now on."""
@@ -63,6 +77,8 @@ class _Programme:
     def end(self) -> None:
         """Take the stream off air."""
         self.resume()
+        if self.slate is not None:
+            self.slate.cancel()
         if self.sink is not None:
             self.sink.ended()
             self.sink = None
@@ -121,14 +137,17 @@ class IngestDesk:
         ffmpeg: Ffmpeg | None = None,
         idle_s: float = IDLE_S,
         linger_s: float = LINGER_S,
+        slate: bool = False,
     ) -> None:
-        """Without ``ffmpeg`` one is looked for when the first push comes."""
+        """Without ``ffmpeg`` one is looked for when the first push comes. ``slate``: a still picture with the title is
+        shown while nobody pushes, from the first push on until the key is taken back."""
         self._keys = keys
         self._on_air = on_air
         self._encoding = encoding or Encoding()
         self._ffmpeg = ffmpeg
         self._idle_s = idle_s
         self._linger_s = linger_s
+        self._slate = slate
         self._programmes: dict[str, _Programme] = {}
 
     def check(self, key: str) -> KeyEntry:
@@ -179,6 +198,7 @@ class IngestDesk:
         await _take(programme, pushed)
         try:
             programme.resume()
+            await programme.take_down()
             programme.body, programme.began_s = pushed, time.monotonic()
             async with _watched(self._keys, entry, pushed):
                 return await self._put_on_air(entry, programme, pushed)
@@ -186,6 +206,8 @@ class IngestDesk:
             programme.assembly = None
             if pushed.is_refused:
                 programme.end()
+            elif programme.sink is not None and self._slate:
+                programme.slate = asyncio.create_task(self._show_slate(entry, programme.sink, programme.numbering))
             elif programme.sink is not None:
                 loop = asyncio.get_running_loop()
                 programme.lingering = loop.call_later(self._linger_s, programme.end)
@@ -197,11 +219,40 @@ class IngestDesk:
         body = programme.body if programme else None
         return (body.rate_bps if body else None) or self._encoding.bitrate_bps
 
+    async def take_slates_down(self) -> None:
+        """Before `close`: when this returns, no process of theirs is left."""
+        await asyncio.gather(*(programme.take_down() for programme in self._programmes.values()))
+
     def close(self) -> None:
         """End all streams that linger; pushes that still run are cancelled by whoever runs them."""
         for programme in self._programmes.values():
             if not programme.busy.locked():
                 programme.end()
+
+    async def _show_slate(self, entry: KeyEntry, sink: BroadcastSink, numbering: Numbering) -> None:
+        """Until somebody pushes again, or the key is no longer good."""
+        highest = self._encoding.ladder[-1] if self._encoding.ladder else None
+        width, height = (highest.width, highest.height) if highest is not None else SLATE_SIZE
+        picture = await asyncio.to_thread(draw_slate, entry.title or entry.name, width=width, height=height)
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "slate.pgm"
+            path.write_bytes(picture)
+            slate = Broadcast(
+                SlateSource(picture=path),
+                ffmpeg=await self.ffmpeg(),
+                encoding=self._encoding,
+                numbering=numbering,
+                on_description=sink.description,
+                on_piece=sink.piece,
+            )
+            showing = asyncio.create_task(slate.run())
+            try:
+                while not showing.done() and any(other.key == entry.key for other in self._keys.entries):
+                    await asyncio.wait({showing}, timeout=KEY_LOOK_S)
+            finally:
+                await slate.stop()
+                showing.cancel()
+        self._programmes[entry.key].end()
 
     async def _put_on_air(self, entry: KeyEntry, programme: _Programme, body: PushBody) -> PushReport:
         ffmpeg = await self.ffmpeg()

@@ -24,6 +24,13 @@ class TestSource:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SlateSource:
+    """A still picture in a file, for the time in which nobody pushes; it lasts until it is stopped."""
+
+    picture: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FileSource:
     path: Path
     loop: bool = False
@@ -41,7 +48,7 @@ class DeviceSource:
     path: Path
 
 
-Source = TestSource | FileSource | UrlSource | DeviceSource
+Source = TestSource | SlateSource | FileSource | UrlSource | DeviceSource
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +93,8 @@ def name_of(source: Source) -> str:
     match source:
         case TestSource():
             return "the test picture"
+        case SlateSource():
+            return "the slate"
         case UrlSource(url=url):
             return url
         case FileSource(path=path) | DeviceSource(path=path):

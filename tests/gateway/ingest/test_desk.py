@@ -21,11 +21,11 @@ async def body(data: bytes) -> AsyncIterator[bytes]:
 class Desk:
     """A desk with one key, and the listeners that it put on air."""
 
-    def __init__(self, tool: Ffmpeg, *, linger_s: float = 30.0) -> None:
+    def __init__(self, tool: Ffmpeg, *, linger_s: float = 30.0, slate: bool = False) -> None:
         self.keys = IngestKeys()
         self.entry = self.keys.add("studio", title="News")
         self.on_air: list[tuple[KeyEntry, Listener]] = []
-        self.desk = IngestDesk(self.keys, self._begin, ffmpeg=tool, linger_s=linger_s)
+        self.desk = IngestDesk(self.keys, self._begin, ffmpeg=tool, linger_s=linger_s, slate=slate)
 
     def _begin(self, entry: KeyEntry) -> Listener:
         listener = Listener()
@@ -142,5 +142,41 @@ def test_a_key_is_used_by_one_sender_at_a_time(tool: Ffmpeg, films: Path, monkey
         release.set()
         assert (await first).pieces > 0
         desk.desk.close()
+
+    asyncio.run(run())
+
+
+def test_a_slate_is_shown_until_somebody_pushes_again(tool: Ffmpeg, films: Path) -> None:
+    async def run() -> None:
+        desk = Desk(tool, slate=True)
+        film = (films / "film.ts").read_bytes()
+        await desk.desk.receive(desk.entry.key, body(film))
+        ((_, listener),) = desk.on_air
+        pushed = len(listener.pieces)
+        await listener.until_pieces(pushed + 8)
+        await desk.desk.receive(desk.entry.key, body(film))
+        epochs = [epoch for epoch, _ in listener.descriptions]
+        assert len(set(epochs)) == 3
+        assert epochs == sorted(epochs)
+        numbers = [piece.number for piece in listener.pieces]
+        assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+        discontinuities = sorted({content.discontinuity for content in listener.contents})
+        assert discontinuities == list(range(discontinuities[0], discontinuities[0] + 3))
+        await desk.desk.take_slates_down()
+        desk.desk.close()
+        assert listener.ends == 1
+
+    asyncio.run(run())
+
+
+def test_a_slate_ends_when_its_key_is_taken_back(tool: Ffmpeg, films: Path) -> None:
+    async def run() -> None:
+        desk = Desk(tool, slate=True)
+        await desk.desk.receive(desk.entry.key, body((films / "film.ts").read_bytes()))
+        ((_, listener),) = desk.on_air
+        await listener.until_pieces(len(listener.pieces) + 1)
+        desk.keys.remove("studio")
+        await listener.until(lambda: listener.ends == 1)
+        await desk.desk.take_slates_down()
 
     asyncio.run(run())
