@@ -15,6 +15,7 @@ from gateway.live.feed import follow
 from gateway.live.transport import TransportStreams
 from gateway.media.errors import MediaError
 from gateway.media.parts import InitSegment
+from gateway.media.splicing import can_go_on
 from gateway.problems import Problem
 from gateway.routes.answers import Watch, add_route, open_window
 
@@ -85,15 +86,26 @@ async def _transport(window: LiveWindow, transports: TransportStreams) -> AsyncI
 
 
 async def _mp4(window: LiveWindow) -> AsyncIterator[bytes]:
-    """Init segment and parts; ends where another init segment begins, or where time does not go on."""
-    init: InitSegment | None = None
+    """Init segment and parts; ends where time does not go on, or where parts come that the init segment does not fit.
+
+    Another rung's parts fit from its first key frame on.
+    """
+    sent: InitSegment | None = None
+    current: InitSegment | None = None
     end = 0
     async for segment, index in follow(window):
         slot, lead = segment.slots[index], segment.init.lead
         parts = slot.tracks[lead.track]
-        if init is None:
-            yield segment.init.data
-        elif init.data != segment.init.data or parts[0].decode_time < end:
+        if sent is None or current is None:
+            sent = current = segment.init
+            yield sent.data
+        elif parts[0].decode_time < end:
             return
-        init, end = segment.init, parts[-1].decode_time + parts[-1].duration
+        elif current.data != segment.init.data:
+            if not parts[0].key:
+                continue
+            if not can_go_on(sent, segment.init, parts[0]):
+                return
+            current = segment.init
+        end = parts[-1].decode_time + parts[-1].duration
         yield b"".join(slot.with_all_tracks)

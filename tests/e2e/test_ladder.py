@@ -99,7 +99,7 @@ def test_a_viewer_of_the_start_page_pins_a_size(site: Site) -> None:
     assert errors == []
 
 
-@pytest.mark.parametrize("view", ["index.m3u8", "stream.ts"])
+@pytest.mark.parametrize("view", ["index.m3u8", "stream.ts", "stream.mp4"])
 def test_ffmpeg_plays_on_while_the_rung_changes_up_and_down(site: Site, view: str) -> None:
     command = [need_ffmpeg(), "-v", "error", "-i", f"{site.stream_url}/{view}", "-t", "36", "-vf", "scale=320:180"]
     command += ["-fps_mode", "passthrough", "-f", "rawvideo", "-pix_fmt", "gray", "-"]

@@ -72,6 +72,13 @@ def stream(*, seconds: float = 4, size: str = "320x180", sound: bool = True) -> 
     return split(encode(seconds=seconds, size=size, sound=sound))
 
 
+@cache
+def rung(size: str, *, seconds: float = 4, sound: bool = True) -> Stream:
+    """The same as one of a ladder: its key frames carry their parameter sets."""
+    coding = ("-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency", "-sc_threshold", "0")
+    return split(encode(seconds=seconds, size=size, sound=sound, video=(*coding, "-bsf:v", "dump_extra=freq=keyframe")))
+
+
 def slices(source: Stream, *, segment: int = 100, discontinuity: int = 0) -> list[PieceSlice]:
     """One piece a video part; its key frames start segments."""
     lead = source.init.lead.track

@@ -13,8 +13,10 @@ import pytest
 from fastapi import FastAPI
 
 from gateway.live import LiveWindow
+from gateway.live.order import Piece
 from gateway.live.transport import TransportStreams
 from gateway.media.errors import CodecError
+from gateway.media.payload import PieceSlice
 from gateway.origins import Origins
 from gateway.problems import Problem, install
 from gateway.routes import answers
@@ -22,7 +24,7 @@ from gateway.routes.continuous import continuous_router
 from gateway.routes.hls import hls_router
 from gateway.routes.hls_transport import hls_transport_router
 from tests.conftest import need_ffprobe
-from tests.gateway.media_fixture import CAPTURE_US, feed, live, slices, stream
+from tests.gateway.media_fixture import CAPTURE_US, PIECE_US, feed, live, rung, slices, stream
 from tests.gateway.transport_reader import check_counters, read_packets, read_pes
 
 ENDLESS = (("stream.ts", "video/mp2t"), ("stream.mp4", "video/mp4"))
@@ -126,6 +128,19 @@ def put(window: LiveWindow, *numbers: int, seconds: float = 8) -> None:
     feed(window, slices(stream(seconds=seconds)), numbers=numbers)
 
 
+def put_piece(window: LiveWindow, content: PieceSlice, at: int, rendition: int) -> None:
+    window.add(
+        Piece(
+            number=1000 + at,
+            epoch=7,
+            capture_us=CAPTURE_US + at * PIECE_US,
+            duration_us=PIECE_US,
+            content=content,
+            rendition=rendition,
+        )
+    )
+
+
 def ask(stage: Stage, path: str, method: str = "GET") -> httpx.Response:
     async def main() -> httpx.Response:
         async with stage.player() as client:
@@ -141,6 +156,13 @@ def pictures(data: bytes, path: Path) -> int:
     result = subprocess.run([*command, str(path)], check=True, capture_output=True, text=True)
     assert not result.stderr
     return len(json.loads(result.stdout)["frames"])
+
+
+def widths(path: Path) -> list[int]:
+    """Of each frame that ffprobe decodes."""
+    command = [need_ffprobe(), "-v", "error", "-of", "json", "-select_streams", "v", "-show_entries", "frame=width"]
+    result = subprocess.run([*command, str(path)], check=True, capture_output=True, text=True)
+    return [frame["width"] for frame in json.loads(result.stdout)["frames"]]
 
 
 @pytest.mark.parametrize(("path", "media_type"), ENDLESS)
@@ -282,6 +304,59 @@ def test_mp4_goes_on_in_a_new_epoch_only_where_it_fits(by_s: int, same_init: boo
         return len(player.received)
 
     assert (asyncio.run(main()) > 6) == goes_on
+
+
+def test_mp4_goes_on_through_changes_of_the_rung_and_decodes(tmp_path: Path) -> None:
+    """Up and down again, told by nobody: each picture is decoded, at its own size."""
+    rungs = [rung(size, seconds=6) for size in ("160x90", "320x180")]
+    window = LiveWindow()
+    for number, source in enumerate(rungs):
+        window.set_description(7, source.description, number)
+    played = [0] * 10 + [1] * 10 + [0] * 10
+
+    async def main() -> bytes:
+        player = Player(Stage(window), "stream.mp4")
+        put_piece(window, slices(rungs[0])[0], 0, 0)
+        running = asyncio.create_task(player.run())
+        await until(lambda: len(player.received) == 2)
+        for at, number in enumerate(played[1:], 1):
+            put_piece(window, slices(rungs[number])[at], at, number)
+            await until(lambda: len(player.received) == at + 2)  # noqa: B023 - awaited here
+        window.end()
+        await running
+        return player.body
+
+    data = asyncio.run(main())
+    assert pictures(data, tmp_path / "changing.mp4") == 150
+    assert widths(tmp_path / "changing.mp4") == [160] * 50 + [320] * 50 + [160] * 50
+
+
+def test_mp4_waits_for_the_key_frame_of_another_rung() -> None:
+    rungs = [rung(size, seconds=6) for size in ("160x90", "320x180")]
+    window = LiveWindow()
+    for number, source in enumerate(rungs):
+        window.set_description(7, source.description, number)
+
+    async def main() -> list[bytes]:
+        player = Player(Stage(window), "stream.mp4")
+        put_piece(window, slices(rungs[0])[0], 0, 0)
+        running = asyncio.create_task(player.run())
+        await until(lambda: len(player.received) == 2)
+        window.lose_piece(1005)
+        for at in range(1, 15):
+            if at != 5:
+                put_piece(window, slices(rungs[at >= 5])[at], at, int(at >= 5))
+        window.end()
+        await running
+        return player.received
+
+    received = asyncio.run(main())
+    sent = [*range(5), *range(10, 15)]
+    assert len(received) == 1 + len(sent)
+    for data, at in zip(received[1:], sent, strict=True):
+        # The boxes in front are made anew; the picture stays as it is.
+        picture = slices(rungs[at >= 5])[at].parts[0].data
+        assert bytes(picture[-200:]) in data
 
 
 def test_transport_goes_on_in_a_new_epoch() -> None:
