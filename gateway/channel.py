@@ -54,6 +54,10 @@ SILENT_S = 60.0
 DESCRIBED_S = 10.0
 """A request for one rendition waits so long until the stream has said which there are."""
 
+FURTHER_S = 1.0
+FURTHER_MAX = 4
+"""While nothing is known of a stream, the swarm of one rendition more is looked for each second, up to so many."""
+
 Clock = Callable[[], float]
 
 
@@ -252,6 +256,7 @@ class Channel:
                 self._renditions.bits_arrived(number, now)
             self._blocks[number] = blocks
         self._renditions.steer(now)
+        self._look_further(now)
         self._settle()
 
     def hear(self, news: News) -> None:
@@ -272,7 +277,7 @@ class Channel:
                 self._settle()
             case ManifestReady():
                 self._take_manifest(news.manifest)
-            case Unreachable():
+            case Unreachable() if not self._reached():
                 self._unreachable = True
                 logger.warning("%s: none of %d peers can be reached", self.name, news.tried)
             case Equivocation():
@@ -281,7 +286,7 @@ class Channel:
     def describe(self, epoch: int, infos: Sequence[RenditionInfo]) -> None:
         """An epoch's renditions, or a correction of them. Raises MediaError."""
         self._ended = False
-        self._renditions.describe(epoch, infos, self._clock())
+        self._renditions.describe(epoch, infos, self._clock(), self._reached())
         self._described.set()
 
     def add_piece(self, ready: PieceReady) -> None:
@@ -355,6 +360,17 @@ class Channel:
             self._swarm.leave(self.stream, number)
             self._renditions.left(number)
             self._blocks.pop(number, None)
+
+    def _look_further(self, now: float) -> None:
+        """Those whom the link names may have gone on to other renditions, and know nothing of the first one's swarm."""
+        if self._members and not self.renditions:
+            count = min(1 + int((now - self._joined_s) / FURTHER_S), FURTHER_MAX)
+            self._enter(self._members | frozenset(range(FIRST, FIRST + count)))
+
+    def _reached(self) -> frozenset[int]:
+        """The renditions that somebody here is a neighbour of."""
+        swarms = {number: self._swarm.status(self.stream, number) for number in self._members}
+        return frozenset(number for number, status in swarms.items() if status is not None and status.peers)
 
     def _link_through(self, renditions: frozenset[int]) -> Link:
         """The link with the peers of these renditions: they may be in others too, or lead there."""

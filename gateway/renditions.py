@@ -16,7 +16,7 @@ from gateway.media.description import MediaDescription
 from swarm.manifest import RenditionInfo
 
 FIRST = 0
-"""The lowest rendition, which every stream has: the one to join before anything is known."""
+"""The lowest rendition, which every stream has: the one to join first."""
 
 RECENT_MAX = 48
 """Pieces of each rendition that a window can begin with: about ten seconds."""
@@ -63,13 +63,18 @@ class Renditions:
         chosen = {self._number(place) for place in (wish.play, wish.trial) if place is not None}
         return pinned | chosen | self._follower.needed
 
-    def describe(self, epoch: int, infos: Sequence[RenditionInfo], now: float) -> None:
-        """What the broadcaster says of an epoch's renditions. Raises MediaError."""
+    def describe(
+        self, epoch: int, infos: Sequence[RenditionInfo], now: float, reached: frozenset[int] = frozenset()
+    ) -> None:
+        """What the broadcaster says of an epoch's renditions; the lowest one ``reached`` is played first.
+
+        Raises MediaError.
+        """
         infos = sorted(infos, key=lambda info: info.number)
         changed = [info.number for info in infos] != [info.number for info in self.infos]
         self.infos = tuple(infos)
         if changed:
-            self._choice = self._new_choice(now)
+            self._choice = self._new_choice(now, reached)
         for info in infos:
             description = MediaDescription.from_bytes(info.media)
             self.auto.set_description(epoch, description, info.number)
@@ -161,11 +166,12 @@ class Renditions:
         for window in self.windows:
             window.close()
 
-    def _new_choice(self, now: float) -> RungChoice:
-        """From the lowest up; what is here anyway is played in full."""
+    def _new_choice(self, now: float, reached: frozenset[int] = frozenset()) -> RungChoice:
+        """From the lowest up that is ``reached``; what is here anyway is played in full."""
         rungs = max(len(self.infos), 1)
+        begin = next((place for place, info in enumerate(self.infos) if info.number in reached), 0)
         piece_s = max((info.piece_us for info in self.infos), default=200_000) / 1e6
-        return RungChoice(rungs, now, play=rungs - 1 if self._all_here else 0, piece_s=piece_s)
+        return RungChoice(rungs, now, play=rungs - 1 if self._all_here else begin, piece_s=piece_s)
 
     def _number(self, place: int) -> int:
         return self.infos[place].number if place < len(self.infos) else FIRST

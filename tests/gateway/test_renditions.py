@@ -6,7 +6,7 @@ from functools import cache
 
 import pytest
 
-from gateway.channel import Channel
+from gateway.channel import Channel, State
 from gateway.channels import Channels
 from gateway.ingest.slicer import SlicedPiece
 from gateway.live import LiveWindow
@@ -15,7 +15,7 @@ from gateway.media.payload import PieceSlice, pack
 from gateway.on_air import Studio
 from gateway.problems import Problem
 from swarm.drivers.memory import MemoryNet
-from swarm.events import ManifestReady
+from swarm.events import ManifestReady, Unreachable
 from swarm.identity import Identity
 from swarm.link import Link, stream_name
 from swarm.manifest import Manifest, RenditionInfo
@@ -182,6 +182,66 @@ def test_a_broadcast_from_here_is_shown_in_full() -> None:
     assert world.on_air.channel.playing is not None
     assert world.on_air.channel.playing.name == "180p"
     assert asyncio.run(world.on_air.channel.watch("90p")).is_open
+
+
+class Latecomer:
+    """One more viewer, whose link names nobody but the first one."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.swarm = MemorySwarm(world.net, "late")
+        channels = Channels(self.swarm, window_s=24, idle_leave_s=IDLE_S, clock=lambda: world.net.now)
+        self.channel = channels.add(Link(STREAM, "", world.viewer.addresses))
+
+    def play(self, pieces: int) -> None:
+        for _ in range(pieces):
+            self.world.play(1)
+            self.swarm.run_for(0.001)
+            self.channel.steer()
+
+    @property
+    def member_of(self) -> set[int]:
+        return {number for number in range(5) if self.swarm.status(STREAM, number) is not None}
+
+
+@pytest.mark.parametrize("rung", [None, "180p"])
+def test_a_link_to_one_who_has_gone_on_to_the_higher_one_leads_into_the_stream(rung: str | None) -> None:
+    world = World()
+    world.watch()
+    world.play(75)
+    assert world.member_of == {1}, "it knows nothing of the lower one's swarm any more"
+    late = Latecomer(world)
+    asyncio.run(late.channel.watch())
+    assert late.member_of == {0}
+    late.play(15)
+    playing = late.channel.playing
+    assert playing is not None
+    assert playing.name == "180p"
+    assert late.member_of == {1}
+    assert asyncio.run(late.channel.watch(rung)).is_open
+
+
+def test_a_stream_that_nobody_has_is_looked_for_in_some_renditions_and_then_said_to_be_out_of_reach() -> None:
+    world = World()
+    late = Latecomer(world)
+    asyncio.run(late.channel.watch())
+    late.play(25)
+    assert late.member_of == {0, 1, 2, 3}
+    late.play(50)
+    assert late.channel.state is State.UNREACHABLE
+    assert late.member_of == {0, 1, 2, 3}
+
+
+def test_what_nobody_has_does_not_make_a_stream_unreachable_that_has_been_reached() -> None:
+    world = World()
+    world.watch()
+    world.channel.hear(Unreachable(stream=STREAM, tried=1))
+    assert world.channel.state is State.UNREACHABLE
+    world.channel.leave()
+    world.watch()
+    world.viewer.run_for(0.5)
+    world.channel.hear(Unreachable(stream=STREAM, tried=1))
+    assert world.channel.state is State.JOINING
 
 
 def manifest_of(world: World) -> ManifestReady:
