@@ -18,6 +18,7 @@ from dataclasses import replace
 from enum import StrEnum
 from typing import Protocol
 
+from gateway.archive import Archive, Kept, OpenShelf
 from gateway.live import LiveWindow
 from gateway.live.order import Piece
 from gateway.live.window import check
@@ -26,7 +27,6 @@ from gateway.media.payload import Record, unpack
 from gateway.membership import Hear
 from gateway.problems import Problem
 from gateway.renditions import FIRST, Renditions
-from gateway.timeshift.backfill import Backfill
 from gateway.timeshift.shelf import Shelf
 from swarm.events import (
     Equivocation,
@@ -41,7 +41,6 @@ from swarm.events import (
 )
 from swarm.link import PEERS_MAX, Link, format_link, stream_name
 from swarm.manifest import Manifest, RenditionInfo
-from swarm.pieces import swarm_tag
 from swarm.status import StreamStatus
 from swarm.units import Address, StreamId
 
@@ -100,17 +99,14 @@ class Channel:
         *,
         window_s: float,
         clock: Clock,
-        shelf: Shelf | None = None,
+        open_shelf: OpenShelf | None = None,
         is_local: bool = False,
     ) -> None:
         self.link = link
         self.name = stream_name(link.stream)
         self.is_local = False
-        self.shelf = shelf
-        self.backfill: Backfill | None = None
-        if shelf is not None:
-            self.backfill = Backfill(shelf, lambda rendition, numbers: swarm.recall(link.stream, rendition, numbers))
-        self._lending: set[asyncio.Task[None]] = set()
+        self.archive = Archive(open_shelf, link.stream, swarm) if open_shelf is not None else None
+        self._rung_numbers: dict[str, int] = {}
         self.pieces_broken = 0
         self._equivocations = 0
         self._swarm = swarm
@@ -139,6 +135,17 @@ class Channel:
     @property
     def joined(self) -> bool:
         return self.is_local or bool(self._members)
+
+    @property
+    def shelf(self) -> Shelf | None:
+        """What is kept of what the gateway chooses."""
+        return self.archive.of(None).shelf if self.archive is not None else None
+
+    def kept(self, rung: str | None) -> Kept | None:
+        """What is kept for going back; None for a rung that nobody has pinned, and where nothing is kept."""
+        if self.archive is None or (rung is not None and rung not in self._rung_numbers):
+            return None
+        return self.archive.of(self._rung_numbers[rung] if rung is not None else None)
 
     @property
     def window(self) -> LiveWindow:
@@ -268,8 +275,8 @@ class Channel:
             case PieceRecalled():
                 self._take_old(news.piece)
             case PieceGone():
-                if self.backfill is not None:
-                    self.backfill.gone(news.number, self._clock())
+                if self.archive is not None:
+                    self.archive.gone(news.rendition, news.number, self._clock())
             case PieceWanted():
                 self._lend_soon(news)
             case PieceLost():
@@ -311,19 +318,14 @@ class Channel:
         """Wake all players that wait; what they get is the end."""
         self._renditions.close()
 
-    def _new_window(self) -> LiveWindow:
+    def _new_window(self, shelf: Shelf | None) -> LiveWindow:
         """An empty window, which goes on with the numbers of what is on the shelf."""
-        if self.shelf is None or not self.shelf.is_open:
+        if shelf is None or not shelf.is_open:
             return LiveWindow(self._window_s)
-        return LiveWindow(self._window_s, keep=self.shelf.put, before=self.shelf.last)
+        return LiveWindow(self._window_s, keep=shelf.put, before=shelf.last)
 
     def _fresh(self) -> Renditions:
-        return Renditions(
-            self._new_window(),
-            lambda: LiveWindow(self._window_s),
-            all_here=self.is_local,
-            now=self._clock(),
-        )
+        return Renditions(self._new_window(self.shelf), all_here=self.is_local, now=self._clock())
 
     async def _pin(self, rung: str) -> LiveWindow:
         """The window of one rendition, which is joined for it. Raises Problem when there is none of that name."""
@@ -334,9 +336,17 @@ class Channel:
         if number is None:
             self._asked_s.pop(rung, None)
             raise _no_rung_problem([info.name for info in self.renditions])
-        window = self._renditions.pin(number)
+        self._rung_numbers[rung] = number
+        window = self._renditions.pinned(number) or await self._open_pinned(rung, number)
         self._settle()
         return window
+
+    async def _open_pinned(self, rung: str, number: int) -> LiveWindow:
+        kept = self.kept(rung)
+        if kept is None:
+            return self._renditions.pin(number, self._new_window(None), lambda _, __: False)
+        await kept.shelf.open_in_thread(now_us=_now_us())
+        return self._renditions.pin(number, self._new_window(kept.shelf), kept.shelf.has)
 
     def _forget(self, rung: str | None) -> None:
         """Nobody asks for this rendition any more, or for the chosen one."""
@@ -345,7 +355,7 @@ class Channel:
         if number is not None:
             self._renditions.unpin(number)
         elif rung is None and self._asked_s and not self.is_local:
-            self._renditions.choose_anew(self._new_window(), self._clock())
+            self._renditions.choose_anew(self._new_window(self.shelf), self._clock())
 
     def _settle(self) -> None:
         """Be a member of the swarms whose pieces are wanted, and of no others."""
@@ -394,26 +404,20 @@ class Channel:
             self._lend_soon(news)
 
     def _lend_soon(self, wanted: PieceWanted) -> None:
-        """A neighbour goes back: give it an old piece, if that is on the shelf."""
-        task = asyncio.get_running_loop().create_task(self._lend(wanted.rendition, wanted.number))
-        self._lending.add(task)
-        task.add_done_callback(self._lending.discard)
-
-    async def _lend(self, rendition: int, number: int) -> None:
-        record = None
-        if self.shelf is not None:
-            record = await self.shelf.record(number, swarm_tag(self.stream, rendition))
-        if self.joined:
-            self._swarm.lend(self.stream, rendition, number, record)
+        """A neighbour goes back; who keeps nothing says so."""
+        if self.archive is not None:
+            self.archive.lend_soon(wanted.rendition, wanted.number)
+        else:
+            self._swarm.lend(self.stream, wanted.rendition, wanted.number, None)
 
     def _take_old(self, ready: PieceReady) -> None:
-        """A piece from before the shelf's first one."""
-        if self.backfill is None:
+        """A piece from before a shelf's first one."""
+        if self.archive is None:
             return
         try:
-            self.backfill.take(_read_piece(ready), self._clock())
+            self.archive.take(_read_piece(ready), self._clock())
         except MediaError:
-            self.backfill.gone(ready.number, self._clock())
+            self.archive.gone(ready.rendition, ready.number, self._clock())
 
     def _tell_of_equivocation(self, news: Equivocation) -> None:
         """The broadcaster's key signed two pieces of one number; both headers prove it. Logged ever more rarely."""

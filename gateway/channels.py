@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+from functools import partial
 
 from gateway.channel import Channel, Clock, Swarm
 from gateway.live import LiveWindow
@@ -91,17 +92,20 @@ class Channels:
         return await self.get(name).watch(name.partition("/")[2] or None)
 
     async def tune(self, name: str) -> Past:
-        """What players get of a stream's past, which may be all that there is of it. Raises Problem."""
-        channel = self.get(name)
+        """What players get of a stream's past, or of one rendition's (``<stream>/720p``), which may be all that there
+        is of it. Raises Problem."""
+        channel, rung = self.get(name), name.partition("/")[2] or None
         try:
-            window = await channel.watch()
+            window = await channel.watch(rung)
         except Problem:
             window = None
-            if channel.shelf is None or not channel.shelf.lines():
+            kept = channel.kept(rung)
+            if kept is None or not kept.shelf.lines():
                 raise
-        if channel.shelf is None:
+        kept = channel.kept(rung)
+        if kept is None:
             raise _no_shelf_problem()
-        return Past(channel.shelf, window, channel.backfill)
+        return Past(kept.shelf, window, kept.backfill)
 
     async def sweep(self, every_s: float = SWEEP_EVERY_S) -> None:
         """Leave what nobody watches, and choose renditions anew, for ever; run as one task."""
@@ -130,7 +134,7 @@ class Channels:
             self._swarm,
             window_s=self._window_s,
             clock=self._clock,
-            shelf=self._shelves.shelf(name) if self._shelves is not None else None,
+            open_shelf=partial(self._shelves.shelf, name) if self._shelves is not None else None,
             is_local=is_local,
         )
         self._channels[name] = channel

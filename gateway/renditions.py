@@ -23,16 +23,15 @@ RECENT_MAX = 48
 
 
 class Renditions:
-    """All that is watched of one stream. ``open_window`` gives an empty window; times are seconds of one clock.
+    """All that is watched of one stream. Times are seconds of one clock.
 
     ``all_here``: every rendition comes in for nothing, because the stream is broadcast from here.
     """
 
-    def __init__(self, auto: LiveWindow, open_window: Callable[[], LiveWindow], *, all_here: bool, now: float) -> None:
+    def __init__(self, auto: LiveWindow, *, all_here: bool, now: float) -> None:
         self.infos: tuple[RenditionInfo, ...] = ()
         self.is_chosen = all_here
         """Somebody watches what is chosen."""
-        self._open_window = open_window
         self._all_here = all_here
         self._follower = Follower(auto)
         self._choice = RungChoice(1, now)
@@ -97,15 +96,22 @@ class Renditions:
         """The number of the rendition with this name."""
         return next((info.number for info in self.infos if info.name == name), None)
 
-    def pin(self, number: int) -> LiveWindow:
-        """The window of one rendition, opened with what has come of it lately."""
-        window = self._pinned.get(number)
-        if window is None:
-            window = self._pinned[number] = self._open_window()
-            for (epoch, rendition), description in self._described.items():
-                if rendition == number:
-                    window.set_description(epoch, description, number)
-            for piece in self._recent.get(number, ()):
+    def pinned(self, number: int) -> LiveWindow | None:
+        """The window of one rendition; None when nobody has pinned that."""
+        return self._pinned.get(number)
+
+    def pin(self, number: int, window: LiveWindow, has: Callable[[int, int], bool]) -> LiveWindow:
+        """The window of one rendition: a new one begins with what has come of it lately, but for what the shelf ``has``
+        (asked by edition and number)."""
+        known = self._pinned.get(number)
+        if known is not None:
+            return known
+        self._pinned[number] = window
+        for (epoch, rendition), description in self._described.items():
+            if rendition == number:
+                window.set_description(epoch, description, number)
+        for piece in self._recent.get(number, ()):
+            if not has(piece.edition, piece.number):
                 window.add(piece)
         return window
 

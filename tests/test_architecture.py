@@ -75,7 +75,7 @@ LAYERS = (
     # Where the swarm and the players meet: the only place that starts a driver.
     layer(
         "gateway meeting",
-        "membership renditions channel channels on_air recordings broadcasts",
+        "membership renditions archive channel channels on_air recordings broadcasts",
         f"gateway basics, gateway media, gateway live, gateway past, gateway ingest, gateway house, {SWARM_VALUES}, "
         "swarm machine, swarm drivers",
     ),

@@ -33,7 +33,7 @@ Tune = Callable[[str], Awaitable[Past]]
 
 def timeshift_router(tune: Tune) -> APIRouter:
     """``tune`` counts a player's request for a stream and gives what there is; it raises Problem when it cannot."""
-    router = APIRouter(prefix="/live/{stream}/timeshift", tags=["time-shift"])
+    router = APIRouter(prefix="/live/{stream:view}/timeshift", tags=["time-shift"])
 
     async def show_index(request: Request, stream: str) -> Response:
         past, lines = await look(stream)

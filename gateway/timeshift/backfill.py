@@ -66,7 +66,7 @@ class Backfill:
 
     def take(self, piece: Piece, now: float) -> None:
         """A piece that was asked for."""
-        if piece.number not in self._wanted:
+        if piece.number not in self._wanted or piece.rendition != self._rendition:
             return
         self._heard_s = now
         self._wanted.discard(piece.number)
@@ -77,9 +77,9 @@ class Backfill:
             self._heard_s = -PATIENCE_S  # the next stretch may follow at once
             self._quiet.set()
 
-    def gone(self, number: int, now: float) -> None:
+    def gone(self, rendition: int, number: int, now: float) -> None:
         """Nobody has this piece: what is older cannot be reached."""
-        if number in self._wanted:
+        if number in self._wanted and rendition == self._rendition:
             self._wanted = {other for other in self._wanted if other > number}
             self._heard_s, self._over = now, True
             self._search()

@@ -79,6 +79,11 @@ class Shelf:
             return _line(self._waiting[-1])
         return self._places[-1].line if self._places else None
 
+    def has(self, edition: int, number: int) -> bool:
+        """Whether a piece of this epoch of a rendition is on it, or older than what is."""
+        newest = _place_of(self._waiting[-1], 0) if self._waiting else self._places[-1] if self._places else None
+        return newest is not None and newest.line.epoch == edition and number <= (newest.numbers or (0, 0))[1]
+
     @property
     def first(self) -> Place | None:
         """The oldest segment."""

@@ -29,9 +29,10 @@ class Shelves:
         """Where a shelf is opened."""
         return self._pool
 
-    def shelf(self, name: str) -> Shelf:
-        """The shelf of a stream, yet to be opened."""
-        return Shelf(self._root / name, self._limits, self._pool)
+    def shelf(self, name: str, rendition: int | None = None) -> Shelf:
+        """The shelf of a stream, or of one of its renditions, yet to be opened."""
+        folder = name if rendition is None else f"{name}.{rendition}"
+        return Shelf(self._root / folder, self._limits, self._pool)
 
     def close(self) -> None:
         """Wait until all that was put on a shelf is written."""

@@ -51,9 +51,13 @@ function choose(stream, since_ms) {
   else player.stop();
 }
 
+// The same of the size that is pinned, if one is; `end` is what stands behind the stream's name.
+function ofRung(url, end) {
+  return mediaUrl(page.rung ? url.replace(end, (text) => `${page.rung}/${text}`) : url);
+}
+
 function playLive() {
-  const rung = page.rung ? `${page.rung}/` : "";
-  player.play(mediaUrl(page.chosen.hls_url.replace(/[^/]*$/, (file) => rung + file)));
+  player.play(ofRung(page.chosen.hls_url, /[^/]*$/));
 }
 
 function pin(event) {
@@ -192,7 +196,7 @@ function shift() {
   page.back = !page.back;
   view.drawShift(page.chosen, page.back);
   meter.restart(performance.now());
-  if (page.back) player.playBack(mediaUrl(page.chosen.timeshift_url));
+  if (page.back) player.playBack(ofRung(page.chosen.timeshift_url, /timeshift\/[^/]*$/));
   else playLive();
   draw();
 }

@@ -14,6 +14,7 @@ from gateway.media.description import Rendition
 from gateway.media.payload import PieceSlice, pack
 from gateway.on_air import Studio
 from gateway.problems import Problem
+from gateway.timeshift.shelves import Shelves
 from swarm.drivers.memory import MemoryNet
 from swarm.events import ManifestReady, Unreachable
 from swarm.identity import Identity
@@ -45,11 +46,11 @@ def contents() -> tuple[list[PieceSlice], ...]:
 class World:
     """A broadcaster of two rungs and a viewer, joined in memory."""
 
-    def __init__(self) -> None:
+    def __init__(self, shelves: Shelves | None = None, source_shelves: Shelves | None = None) -> None:
         self.net = MemoryNet("renditions")
         self.source, self.viewer = MemorySwarm(self.net, "source"), MemorySwarm(self.net, "viewer")
-        at_source = Channels(self.source, window_s=24, idle_leave_s=IDLE_S, clock=lambda: self.net.now)
-        self.channels = Channels(self.viewer, window_s=24, idle_leave_s=IDLE_S, clock=lambda: self.net.now)
+        at_source = self._channels(self.source, source_shelves)
+        self.channels = self._channels(self.viewer, shelves)
         self.on_air = Studio(self.source, at_source).open(OWNER, "News", lambda: 0)
         low, high = sources()
         self.on_air.description(
@@ -61,6 +62,9 @@ class World:
         )
         self.channel: Channel = self.channels.add(Link(STREAM, "", self.source.addresses))
         self.published = 0
+
+    def _channels(self, swarm: MemorySwarm, shelves: Shelves | None) -> Channels:
+        return Channels(swarm, window_s=24, idle_leave_s=IDLE_S, clock=lambda: self.net.now, shelves=shelves)
 
     def watch(self, rung: str | None = None) -> LiveWindow:
         return asyncio.run(self.channel.watch(rung))

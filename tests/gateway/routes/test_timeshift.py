@@ -32,6 +32,7 @@ class Scene:
         self.shelf = Shelf(folder / "stream", Limits(1800.0, 1 << 30), self.pool)
         self.shelf.open(now_us=NOW_US)
         self.window: LiveWindow | None = None
+        self.tuned: set[str] = set()
 
     async def fill(self) -> None:
         for segment in whole_segments():
@@ -48,7 +49,8 @@ class Scene:
         return self.window
 
     async def tune(self, name: str) -> Past:
-        if name != "known":
+        self.tuned.add(name)
+        if name.partition("/")[0] != "known":
             raise Problem(status=404, title="This gateway does not know that stream")
         return Past(self.shelf, self.window)
 
@@ -83,6 +85,19 @@ def test_the_playlist_goes_from_the_shelf_into_the_live_window(tmp_path: Path) -
         assert not playlist.is_endlist
         assert "#EXT-X-START:TIME-OFFSET=-3" in answer.text
         assert all(segment.duration <= playlist.target_duration + 0.5 for segment in playlist.segments)
+
+    play(tmp_path, scene)
+
+
+def test_a_pinned_rendition_has_the_same_under_its_name(tmp_path: Path) -> None:
+    async def scene(stage: Scene, get: Get) -> None:
+        stage.go_on()
+        pinned = "http://localhost/live/known/180p/timeshift/"
+        (variant,) = m3u8.loads((await get(f"{pinned}index.m3u8")).text).playlists
+        playlist = m3u8.loads((await get(pinned + variant.uri)).text)
+        for name in {segment.init_section.uri for segment in playlist.segments} | {playlist.segments[0].uri}:
+            assert (await get(pinned + name)).status_code == 200
+        assert stage.tuned == {"known/180p"}
 
     play(tmp_path, scene)
 

@@ -132,7 +132,7 @@ def test_what_nobody_has_is_its_end_until_patience_is_over(tmp_path: Path) -> No
         kept = scene.msns()
         scene.go_on()
         numbers = scene.asked[0]
-        scene.backfill.gone(numbers[PIECES_A_SEGMENT + 1], scene.now)
+        scene.backfill.gone(0, numbers[PIECES_A_SEGMENT + 1], scene.now)
         assert scene.asked[1] == numbers[: PIECES_A_SEGMENT + 1]
         scene.give(*scene.asked[1])
         assert scene.msns() == [kept[0] - 1, *kept]
