@@ -26,7 +26,7 @@ from gateway.ingest.keys import IngestKeys, KeyEntry
 from gateway.ingest.sources import Encoding
 from gateway.ingest.upload import Uploads
 from gateway.key_files import peer_key
-from gateway.ladder import read_ladder
+from gateway.ladder import has_audio_rung, read_ladder
 from gateway.live.transport import TransportStreams
 from gateway.membership import ANY_HOST, quic_membership
 from gateway.on_air import OnAir, Studio
@@ -229,6 +229,7 @@ def encoding_of(settings: Settings) -> Encoding:
         audio_bps=settings.audio_bitrate_bps,
         preset=settings.encoder_preset,
         ladder=read_ladder(settings.ladder),
+        audio_rung=has_audio_rung(settings.ladder),
     )
 
 

@@ -69,7 +69,10 @@ LatencyPreset = Annotated[
 StreamLink = Annotated[str, typer.Argument(help="The stream's link: seedcast:...", metavar="LINK", show_default=False)]
 Ladder = Annotated[
     str | None,
-    typer.Option(help="Sizes to encode it in, such as 720p,360p; each viewer gets what reaches it.", metavar="SIZES"),
+    typer.Option(
+        help="Sizes to encode it in, such as 720p,360p; each viewer gets what reaches it. With audio, sound alone too.",
+        metavar="SIZES",
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print a report as one JSON object a second.")]
 WithParent = Annotated[bool, typer.Option("--with-parent", hidden=True, help="End when standard input ends.")]

@@ -1,5 +1,8 @@
 """The renditions of one stream at this gateway: what comes in of each, what auto plays of them, and what is pinned.
 
+Auto plays renditions with a picture. Sound alone is for who pins it: a player's buffer of picture would run dry where
+the picture ends within one playlist.
+
 A piece of any rendition -> the choice (did it come in time?)
                          -> the follower's window, which players of the stream itself watch
                          `-> the window of its own rendition, where players have pinned that
@@ -13,6 +16,7 @@ from gateway.live.follower import Follower
 from gateway.live.order import Piece
 from gateway.live.rung_choice import RungChoice
 from gateway.media.description import MediaDescription
+from gateway.media.tracks import read_init
 from swarm.manifest import RenditionInfo
 
 FIRST = 0
@@ -32,6 +36,7 @@ class Renditions:
         self.infos: tuple[RenditionInfo, ...] = ()
         self.is_chosen = all_here
         """Somebody watches what is chosen."""
+        self._ladder: tuple[RenditionInfo, ...] = ()
         self._all_here = all_here
         self._follower = Follower(auto)
         self._choice = RungChoice(1, now)
@@ -70,13 +75,15 @@ class Renditions:
         Raises MediaError.
         """
         infos = sorted(infos, key=lambda info: info.number)
-        changed = [info.number for info in infos] != [info.number for info in self.infos]
-        self.infos = tuple(infos)
+        described = [(info, MediaDescription.from_bytes(info.media)) for info in infos]
+        ladder = tuple(info for info, description in described if _has_picture(description)) or tuple(infos)
+        changed = [info.number for info in ladder] != [info.number for info in self._ladder]
+        self.infos, self._ladder = tuple(infos), ladder
         if changed:
             self._choice = self._new_choice(now, reached)
-        for info in infos:
-            description = MediaDescription.from_bytes(info.media)
-            self.auto.set_description(epoch, description, info.number)
+        for info, description in described:
+            if info in ladder:
+                self.auto.set_description(epoch, description, info.number)
             if info.number in self._pinned:
                 self._pinned[info.number].set_description(epoch, description, info.number)
             self._described[epoch, info.number] = description
@@ -90,7 +97,8 @@ class Renditions:
         self._follower = Follower(auto)
         self._choice = self._new_choice(now)
         for (epoch, number), description in self._described.items():
-            auto.set_description(epoch, description, number)
+            if self._place(number) is not None:
+                auto.set_description(epoch, description, number)
 
     def find(self, name: str) -> int | None:
         """The number of the rendition with this name."""
@@ -174,13 +182,18 @@ class Renditions:
 
     def _new_choice(self, now: float, reached: frozenset[int] = frozenset()) -> RungChoice:
         """From the lowest up that is ``reached``; what is here anyway is played in full."""
-        rungs = max(len(self.infos), 1)
-        begin = next((place for place, info in enumerate(self.infos) if info.number in reached), 0)
-        piece_s = max((info.piece_us for info in self.infos), default=200_000) / 1e6
+        rungs = max(len(self._ladder), 1)
+        begin = next((place for place, info in enumerate(self._ladder) if info.number in reached), 0)
+        piece_s = max((info.piece_us for info in self._ladder), default=200_000) / 1e6
         return RungChoice(rungs, now, play=rungs - 1 if self._all_here else begin, piece_s=piece_s)
 
     def _number(self, place: int) -> int:
-        return self.infos[place].number if place < len(self.infos) else FIRST
+        return self._ladder[place].number if place < len(self._ladder) else FIRST
 
     def _place(self, number: int) -> int | None:
-        return next((place for place, info in enumerate(self.infos) if info.number == number), None)
+        """Its place in the ladder that is chosen from; None for what is not in it."""
+        return next((place for place, info in enumerate(self._ladder) if info.number == number), None)
+
+
+def _has_picture(description: MediaDescription) -> bool:
+    return read_init(description.init).lead.kind == "video"

@@ -63,9 +63,10 @@ class Reception:
 
 
 def rendition_of(manifest: Manifest, rung: str | None) -> int:
-    """The rendition of this name; without one, or where there is none of that name, the highest, which needs most."""
+    """The rendition of this name; without one, or where there is none of that name, the one that needs most."""
     numbers = {info.name: info.number for info in manifest.renditions}
-    return numbers.get(rung or "", max(numbers.values(), default=FIRST))
+    most = max(manifest.renditions, key=lambda info: (info.bitrate_bps, info.number), default=None)
+    return numbers.get(rung or "", most.number if most is not None else FIRST)
 
 
 async def run_relay(

@@ -141,11 +141,18 @@ class Assembly:
             raise MediaError("This input changed its tracks. Send it again.")
         self._numbering.begin_epoch(now_us / 1e6)
         self._init = init = self._subtitles.describe(init)
-        self._slicer = Slicer(init, self._numbering, segment_s=self._encoding.segment_s, texts=self._subtitles.parts)
+        self._slicer = Slicer(
+            init,
+            self._numbering,
+            segment_s=self._encoding.segment_s,
+            texts=self._subtitles.parts,
+            audio_rung=self._job.audio_rung,
+        )
         self._describe()
 
     def _describe(self) -> None:
         assert self._init is not None
+        inits = rung_inits(self._init, audio_rung=self._job.audio_rung)
         renditions = [
             Rendition(
                 name=output.name,
@@ -158,7 +165,7 @@ class Assembly:
                     hold_back_s=self._encoding.hold_back_s,
                 ),
             )
-            for output, init in zip(self._job.outputs, rung_inits(self._init), strict=True)
+            for output, init in zip(self._job.outputs, inits, strict=True)
         ]
         self._on_description(self._numbering.epoch, tuple(renditions))
 

@@ -32,6 +32,7 @@ from gateway.ingest.sources import (
     name_of,
 )
 from gateway.ingest.test_picture import SAMPLE_RATE
+from gateway.ladder import AUDIO
 from gateway.media.errors import CodecError
 
 Option = str | int | float
@@ -75,7 +76,8 @@ class Job:
     """One ffmpeg to run; its pictures are the renditions in ``outputs``, the lowest first, its sound is that of all.
 
     ``part_s`` is the length of a part, ``copied`` says that the picture keeps its own key frames, ``texts`` are the
-    languages of the subtitles, in the order of the pipes that they go into.
+    languages of the subtitles, in the order of the pipes that they go into. ``audio_rung``: the last one in ``outputs``
+    is the sound alone.
     """
 
     arguments: tuple[str, ...]
@@ -83,6 +85,7 @@ class Job:
     part_s: float
     copied: bool
     texts: tuple[str, ...] = ()
+    audio_rung: bool = False
 
     @property
     def estimate_bps(self) -> int:
@@ -103,11 +106,13 @@ def picture_job(source: TestSource, encoding: Encoding, *, video: int, audio: in
         replace(output, estimate_bps=min(output.estimate_bps, picture_bps + encoding.audio_bps))
         for output, picture_bps in zip(_outputs(encoding), _picture_bps(source, encoding), strict=True)
     )
+    outputs += _audio_output(encoding)
     return Job(
         arguments=_compile((sound["a:0"], *_pictures(picture, encoding)), options),
         outputs=outputs,
         part_s=_part_s(encoding, fps),
         copied=False,
+        audio_rung=encoding.audio_rung,
     )
 
 
@@ -168,16 +173,19 @@ def _job(opened: Pad, info: InputInfo, encoding: Encoding, name: str, texts: Seq
     pads = tuple(opened[f"a:{number}"] for number in range(len(info.audios))) + _pictures(opened, encoding)
     copied = (Output(name=MAIN, estimate_bps=info.bitrate_bps or COPIED_GUESS_BPS),)
     subtitles = list(zip(info.texts, texts, strict=False))
+    # Where there is no sound, there is no rung of it.
+    alone = _audio_output(encoding, len(info.audios)) if info.audios else ()
     return Job(
         arguments=_compile(
             pads,
             options | _rhythm(encoding, fps),
             [_subtitles(opened, text.number, pipe) for text, pipe in subtitles],
         ),
-        outputs=copied if copy_video else _outputs(encoding, len(info.audios)),
+        outputs=(copied if copy_video else _outputs(encoding, len(info.audios))) + alone,
         part_s=_part_s(encoding, fps),
         copied=copy_video,
         texts=tuple(text.language for text, _ in subtitles),
+        audio_rung=bool(alone),
     )
 
 
@@ -256,6 +264,11 @@ def _outputs(encoding: Encoding, sounds: int = 1) -> tuple[Output, ...]:
     sound_bps = sounds * encoding.audio_bps
     rungs = [Output(name=rung.name, estimate_bps=rung.video_bps + sound_bps) for rung in encoding.ladder]
     return tuple(rungs) or (Output(name=MAIN, estimate_bps=encoding.video_bps + sound_bps),)
+
+
+def _audio_output(encoding: Encoding, sounds: int = 1) -> tuple[Output, ...]:
+    """The rendition without a picture, if it is asked for."""
+    return (Output(name=AUDIO, estimate_bps=sounds * encoding.audio_bps),) if encoding.audio_rung else ()
 
 
 def _picture_bps(source: TestSource, encoding: Encoding) -> list[int]:

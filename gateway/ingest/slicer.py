@@ -1,7 +1,8 @@
 """Groups parts into pieces: a part of picture, with the parts of sound that came since the part of picture before.
 
 With a ladder there is a picture for each rendition, all cut at the same frames: each cut makes a piece of every
-rendition, of the same number and the same time, each with its own picture and with the same sound.
+rendition, of the same number and the same time, each with its own picture and with the same sound. A last rendition
+may be of that sound alone.
 
 A segment begins at a key frame, but only once the segment before has lasted as long as it should: an input with many
 key frames does not get many tiny segments, and the segments' numbers never run ahead of the clock that they started
@@ -64,9 +65,11 @@ class Slicer:
         *,
         segment_s: float,
         texts: Callable[[int, int], tuple[Part, ...]],
+        audio_rung: bool = False,
     ) -> None:
         """``init`` is that of all renditions together, ``texts`` gives the parts of text for a start and a duration in
-        media time. Raises NoVideo. The numbering has begun this epoch."""
+        media time; with ``audio_rung`` all but the picture is a rendition too, the last one. Raises NoVideo. The
+        numbering has begun this epoch."""
         if init.lead.kind != "video":
             raise NoVideo("There is no video in this input. Sound alone cannot be broadcast yet.")
         self._init = init
@@ -74,6 +77,7 @@ class Slicer:
         self._numbering = numbering
         self._segment_us = round(segment_s * 1e6) - SHORT_BY_US
         self._texts = texts
+        self._audio_rung = audio_rung
         self._clock = CaptureClock()
         self._sound: list[Part] = []
         self._tracks = pictures(init)
@@ -139,6 +143,8 @@ class Slicer:
         duration_us = _us(first.decode_time + first.duration, self._lead) - media_us
         others = (*sound, *self._texts(media_us, duration_us))
         renditions = tuple((as_track(part, self._lead.track), *others) for part in of_rendition)
+        if self._audio_rung:
+            renditions = (*renditions, others)
         return _Cut(key=start, media_us=media_us, duration_us=duration_us, renditions=renditions)
 
     def _starts_segment(self, key: bool, media_us: int) -> bool:
@@ -150,7 +156,7 @@ class Slicer:
         first = self._sound[0]
         track = self._init.track(first.track) or self._lead
         duration_us = sum(_us(part.duration, track) for part in self._sound if part.track == first.track)
-        renditions = (tuple(self._sound),) * len(self._tracks)
+        renditions = (tuple(self._sound),) * (len(self._tracks) + self._audio_rung)
         self._sound.clear()
         return _Cut(key=False, media_us=_us(first.decode_time, track), duration_us=duration_us, renditions=renditions)
 

@@ -55,7 +55,8 @@ Source = TestSource | SlateSource | FileSource | UrlSource | DeviceSource
 class Encoding:
     """The rhythm of the stream, with the hold-back that players are asked for, and the bitrates where it is encoded.
 
-    With a ladder, the lowest rung first, the picture is encoded once for each rung.
+    With a ladder, the lowest rung first, the picture is encoded once for each rung. ``audio_rung``: the sound is sent
+    alone too.
     """
 
     part_s: float = 0.2
@@ -66,6 +67,7 @@ class Encoding:
     preset: str = "veryfast"
     coding: Coding = "auto"
     ladder: tuple[Rung, ...] = ()
+    audio_rung: bool = False
 
     @property
     def bitrate_bps(self) -> int:

@@ -2,7 +2,7 @@
 
     u8  version = 1 | u64 segment | u16 index | u32 discontinuity | u8 parts
     per part: u32 track | u8 flags (bit 0: key) | i64 decode time | u32 duration | u32 length
-    the parts' bytes, one after the other, in the table's order
+    the parts' bytes, one after the other, in the table's order; no parts where sound alone is sent and pauses
 
 All numbers are big-endian. The parts are sliced without a copy.
 """
@@ -49,8 +49,8 @@ class PieceSlice:
 
 def pack(content: PieceSlice) -> bytes:
     """The payload's bytes. Raises MediaError when a number does not fit its field."""
-    if not 1 <= len(content.parts) <= PARTS_MAX:
-        raise MediaError(f"A piece of {len(content.parts)} parts: 1 to {PARTS_MAX} fit.")
+    if len(content.parts) > PARTS_MAX:
+        raise MediaError(f"A piece of {len(content.parts)} parts: {PARTS_MAX} are the most that fit.")
     try:
         head = _HEAD.pack(VERSION, content.segment, content.index, content.discontinuity, len(content.parts))
         table = [
@@ -70,8 +70,8 @@ def unpack(payload: Buffer) -> PieceSlice:
     version, segment, index, discontinuity, count = _HEAD.unpack_from(view)
     if version != VERSION:
         raise MediaError(f"A piece of version {version}: this program reads version {VERSION}. Update it.")
-    if not 1 <= count <= PARTS_MAX:
-        raise MediaError(f"A piece of {count} parts: 1 to {PARTS_MAX} are allowed.")
+    if count > PARTS_MAX:
+        raise MediaError(f"A piece of {count} parts: {PARTS_MAX} are the most that is allowed.")
     parts = _slice(view, count)
     return PieceSlice(segment=segment, index=index, discontinuity=discontinuity, parts=parts)
 

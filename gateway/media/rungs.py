@@ -1,4 +1,5 @@
-"""The renditions of a ladder out of one MP4 that has a picture for each: every rendition is a picture with all sound.
+"""The renditions of a ladder out of one MP4 that has a picture for each: every rendition is a picture with all sound,
+and one more may be the sound alone.
 
 In its rendition each picture goes under the number of the first one, so that players find the same tracks in all.
 """
@@ -8,7 +9,7 @@ from dataclasses import replace
 
 from gateway.media.boxes import Box, make_box, read_boxes
 from gateway.media.parts import InitSegment, Part
-from gateway.media.tracks import track_id, track_id_at
+from gateway.media.tracks import track_id, track_id_at, track_init
 
 _U32 = struct.Struct(">I")
 
@@ -18,10 +19,12 @@ def pictures(init: InitSegment) -> tuple[int, ...]:
     return tuple(track.track for track in init.tracks if track.kind == "video")
 
 
-def rung_inits(init: InitSegment) -> tuple[bytes, ...]:
-    """Each rendition's init segment. Raises MediaError."""
+def rung_inits(init: InitSegment, *, audio_rung: bool = False) -> tuple[bytes, ...]:
+    """Each rendition's init segment; with ``audio_rung`` the last one has no picture. Raises MediaError."""
     tracks = pictures(init)
-    return tuple(_keep(init.data, tracks, track) for track in tracks) if len(tracks) > 1 else (init.data,)
+    inits = tuple(_keep(init.data, tracks, track) for track in tracks) if len(tracks) > 1 else (init.data,)
+    others = (track.track for track in init.tracks if track.kind != "video")
+    return (*inits, track_init(init.data, *others)) if audio_rung else inits
 
 
 def as_track(part: Part, track: int) -> Part:

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Request, Response
 from starlette.convertors import Convertor, register_url_convertor
 from starlette.datastructures import Headers
 
+from gateway.ladder import AUDIO
 from gateway.live import LiveWindow
 from gateway.media.parts import Buffer
 from gateway.problems import Problem
@@ -42,9 +43,10 @@ class NumberConvertor(Convertor[int]):
 
 
 class ViewConvertor(Convertor[str]):
-    """A stream's name, and behind it the one rendition that is wanted, if any: ``<stream>/720p``."""
+    """A stream's name, and behind it the one rendition that is wanted, if any: ``<stream>/720p`` or
+    ``<stream>/audio``."""
 
-    regex = "[^/]+(?:/[0-9]{2,4}p)?"
+    regex = f"[^/]+(?:/(?:[0-9]{{2,4}}p|{AUDIO}))?"
 
     def convert(self, value: str) -> str:
         return value

@@ -43,6 +43,12 @@ def size_of(url: str) -> tuple[int, int]:
     return stream["width"], stream["height"]
 
 
+def kinds_of(url: str) -> set[str]:
+    command = [need_ffprobe(), "-v", "error", "-show_entries", "stream=codec_type", "-of", "json", url]
+    done = subprocess.run(command, capture_output=True, check=True, timeout=60)
+    return {stream["codec_type"] for stream in json.loads(done.stdout)["streams"]}
+
+
 def test_a_demonstration_with_two_rungs_has_both_and_plays_the_higher_one() -> None:
     with Stage(2, ladder=("360p", "180p")) as stage:
         name = httpx.get(f"{stage.url}/api/v1/streams").json()[0]["id"]
@@ -64,6 +70,26 @@ def test_each_rung_is_what_its_name_says_and_auto_is_one_of_them(site: Site) -> 
     for view in ("plain.m3u8", "ts.m3u8", "stream.ts", "stream.mp4", "manifest.mpd"):
         assert size_of(f"{site.stream_url}/360p/{view}") == (640, 360), view
     assert size_of(f"{site.stream_url}/index.m3u8") in {(320, 180), (640, 360)}
+
+
+def test_the_sound_alone_has_no_picture_anywhere(site: Site) -> None:
+    for view in ("index.m3u8", "plain.m3u8", "tracks.m3u8", "manifest.mpd", "stream.mp4"):
+        assert kinds_of(f"{site.stream_url}/audio/{view}") == {"audio"}, view
+    assert httpx.get(f"{site.stream_url}/audio/stream.ts").status_code == 406
+    assert kinds_of(f"{site.stream_url}/index.m3u8") == {"audio", "video"}
+
+
+def test_chromium_goes_to_the_sound_alone_and_back(site: Site) -> None:
+    with open_browser(need_chromium()) as browser, open_page(browser, site.url) as page:
+        errors = complaints(page)
+        wait_for_first_frame(page)
+        page.get_by_label("Size").select_option("audio")
+        page.wait_for_function("() => video.videoWidth === 0", timeout=30_000)
+        wait_for_playback(page, 5)
+        page.get_by_label("Size").select_option("360p")
+        page.wait_for_function("() => video.videoWidth === 640", timeout=30_000)
+        wait_for_playback(page, 3)
+    assert errors == []
 
 
 def test_chromium_plays_on_while_the_rung_changes_up_and_down(site: Site) -> None:

@@ -20,7 +20,7 @@ from gateway.ingest.broadcast import Broadcast
 from gateway.ingest.ffmpeg import find_ffmpeg
 from gateway.ingest.numbering import Numbering
 from gateway.ingest.sources import Encoding, TestSource
-from gateway.ladder import read_ladder
+from gateway.ladder import has_audio_rung, read_ladder
 from gateway.live.transport import TransportStreams
 from gateway.on_air import Studio
 from gateway.origins import Origins
@@ -40,7 +40,7 @@ from swarm.units import Address, StreamId
 
 OWNER = Identity(b"thin line".ljust(32, b"."))
 STREAM = StreamId(OWNER.key)
-LADDER = ("180p", "360p")
+LADDER = ("180p", "360p", "audio")
 JOIN_S = 0.3
 QUEUE_S = 2.0
 """What would come later than this is lost."""
@@ -165,7 +165,7 @@ class Site:
         self._loop.close()
 
     async def _run(self) -> None:
-        encoding = Encoding(ladder=read_ladder(LADDER), preset="ultrafast")
+        encoding = Encoding(ladder=read_ladder(LADDER), audio_rung=has_audio_rung(LADDER), preset="ultrafast")
         watched = Channels(self.line, window_s=30, idle_leave_s=60)
         at_source = Channels(ThinLine(), window_s=30, idle_leave_s=60)
         on_air = Studio(self.line, at_source).open(OWNER, "Thin line", lambda: 0)

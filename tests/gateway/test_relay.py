@@ -3,6 +3,7 @@
 import pytest
 
 from gateway.commands.relay import Reception, rendition_of
+from gateway.ladder import AUDIO
 from gateway.renditions import FIRST
 from swarm.events import ManifestReady
 from swarm.identity import Identity
@@ -15,7 +16,9 @@ STREAM = StreamId(Identity(b"owner".ljust(32, b".")).key)
 
 def manifest(*names: str) -> Manifest:
     renditions = tuple(
-        RenditionInfo(number=number, name=name, bitrate_bps=1, piece_us=200_000, k=4, n=6, media=b"")
+        RenditionInfo(
+            number=number, name=name, bitrate_bps=1 if name == AUDIO else 2, piece_us=200_000, k=4, n=6, media=b""
+        )
         for number, name in enumerate(names)
     )
     return Manifest(stream=STREAM, epoch=1, revision=1, title="News", created_us=0, renditions=renditions)
@@ -29,6 +32,8 @@ def manifest(*names: str) -> Manifest:
         (("360p", "720p"), None, 1),
         (("360p", "720p"), "360p", 0),
         (("360p", "720p"), "1080p", 1),
+        (("360p", "720p", "audio"), None, 1),
+        (("360p", "720p", "audio"), "audio", 2),
         ((), "360p", FIRST),
     ],
 )

@@ -12,6 +12,7 @@ from gateway.ingest.slicer import SlicedPiece
 from gateway.live import LiveWindow
 from gateway.media.description import Rendition
 from gateway.media.payload import PieceSlice, pack
+from gateway.media.rungs import rung_inits
 from gateway.on_air import Studio
 from gateway.problems import Problem
 from gateway.timeshift.shelves import Shelves
@@ -32,6 +33,8 @@ IDLE_S = 20.0
 LENGTH_S = 40.0
 THIN_BPS = 650_000
 """Less than 180p takes, with what the swarm adds; more than 90p."""
+FAR_TOO_THIN_BPS = 160_000
+"""Less than any picture takes."""
 
 
 def sources() -> tuple[Stream, Stream]:
@@ -43,23 +46,33 @@ def contents() -> tuple[list[PieceSlice], ...]:
     return tuple(slices(source) for source in sources())
 
 
-class World:
-    """A broadcaster of two rungs and a viewer, joined in memory."""
+@cache
+def sounds() -> list[PieceSlice]:
+    """The same without their pictures."""
+    lead = sources()[0].init.lead.track
+    return [replace(each, parts=tuple(part for part in each.parts if part.track != lead)) for each in contents()[0]]
 
-    def __init__(self, shelves: Shelves | None = None, source_shelves: Shelves | None = None) -> None:
+
+class World:
+    """A broadcaster of two rungs and a viewer, joined in memory; ``audio``: the sound alone is a third one."""
+
+    def __init__(
+        self, shelves: Shelves | None = None, source_shelves: Shelves | None = None, *, audio: bool = False
+    ) -> None:
+        self.contents = (*contents(), sounds()) if audio else contents()
         self.net = MemoryNet("renditions")
         self.source, self.viewer = MemorySwarm(self.net, "source"), MemorySwarm(self.net, "viewer")
         at_source = self._channels(self.source, source_shelves)
         self.channels = self._channels(self.viewer, shelves)
         self.on_air = Studio(self.source, at_source).open(OWNER, "News", lambda: 0)
         low, high = sources()
-        self.on_air.description(
-            EPOCH,
-            (
-                Rendition(name="90p", bitrate_bps=300_000, media=low.description),
-                Rendition(name="180p", bitrate_bps=600_000, media=high.description),
-            ),
+        alone = replace(low.description, init=rung_inits(low.init, audio_rung=True)[-1])
+        renditions = (
+            Rendition(name="90p", bitrate_bps=300_000, media=low.description),
+            Rendition(name="180p", bitrate_bps=600_000, media=high.description),
+            Rendition(name="audio", bitrate_bps=128_000, media=alone),
         )
+        self.on_air.description(EPOCH, renditions[: len(self.contents)])
         self.channel: Channel = self.channels.add(Link(STREAM, "", self.source.addresses))
         self.published = 0
 
@@ -80,7 +93,7 @@ class World:
                     key=first.index == 0,
                     capture_us=CAPTURE_US + number * PIECE_US,
                     duration_us=PIECE_US,
-                    payloads=tuple(pack(of_rendition[number]) for of_rendition in contents()),
+                    payloads=tuple(pack(of_rendition[number]) for of_rendition in self.contents),
                 )
             )
             self.published += 1
@@ -94,7 +107,7 @@ class World:
 
     @property
     def member_of(self) -> set[int]:
-        return {number for number in (0, 1) if self.viewer.status(STREAM, number) is not None}
+        return {number for number in (0, 1, 2) if self.viewer.status(STREAM, number) is not None}
 
 
 def test_auto_begins_with_the_lowest_and_climbs_to_what_comes_in_time() -> None:
@@ -168,6 +181,31 @@ def test_auto_comes_back_after_it_was_left_for_a_pinned_one() -> None:
     world.play(30)
     assert window is world.channel.window
     assert window.is_open
+
+
+def test_sound_alone_is_for_who_pins_it() -> None:
+    world = World(audio=True)
+    world.watch()
+    world.play(5)
+    pinned = world.watch("audio")
+    world.play(70)
+    assert (world.playing, world.member_of) == ("180p", {1, 2})
+    assert [info.kind for info in pinned.tracks] == ["audio"]
+    assert b"GAP" not in pinned.playlist(None)
+    index = pinned.index()
+    assert b'CODECS="mp4a.40.2"' in index
+    assert b"RESOLUTION" not in index
+
+
+def test_auto_does_not_fall_below_the_lowest_picture() -> None:
+    world = World(audio=True)
+    world.watch()
+    world.play(75)
+    world.source.host.line = replace(world.source.host.line, uplink_bps=FAR_TOO_THIN_BPS)
+    for _ in range(60):
+        world.play(1)
+        assert 2 not in world.member_of
+    assert world.member_of == {0}
 
 
 def test_what_there_is_not_is_said_with_what_there_is() -> None:

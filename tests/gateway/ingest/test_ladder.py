@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from gateway.ingest.broadcast import Broadcast
 from gateway.ingest.ffmpeg import Ffmpeg
 from gateway.ingest.push import PushBody, run_push
 from gateway.ingest.sources import Encoding, FileSource, Source, TestSource
-from gateway.ladder import HEIGHT_MAX, HEIGHT_MIN, RUNGS_MAX, read_ladder, usual_bps
+from gateway.ladder import AUDIO, HEIGHT_MAX, HEIGHT_MIN, RUNGS_MAX, has_audio_rung, read_ladder, usual_bps
 from gateway.media.payload import unpack
 from gateway.media.tracks import read_init
 from tests.gateway.ingest.streams import Listener, clocks, numbering
@@ -22,7 +23,7 @@ SIZES = ((320, 180), (640, 360))
 PICTURE = TestSource(width=640, height=360, title="ladder")
 
 
-def play(tool: Ffmpeg, source: Source, count: int) -> Listener:
+def play(tool: Ffmpeg, source: Source, count: int, encoding: Encoding = LADDER) -> Listener:
     """The first pieces of a ladder."""
 
     async def run() -> Listener:
@@ -30,7 +31,7 @@ def play(tool: Ffmpeg, source: Source, count: int) -> Listener:
         cast = Broadcast(
             source,
             ffmpeg=tool,
-            encoding=LADDER,
+            encoding=encoding,
             numbering=numbering(),
             on_description=listener.description,
             on_piece=listener.piece,
@@ -62,6 +63,20 @@ def test_all_renditions_have_the_same_frames_cut_at_the_same_places(each_tool: F
         assert low.parts[0].key == piece.key
 
 
+def test_the_sound_alone_is_a_rendition_of_the_same_cuts(each_tool: Ffmpeg) -> None:
+    listener = play(each_tool, PICTURE, 11, replace(LADDER, audio_rung=True))
+    (renditions,) = listener.renditions
+    assert [rendition.name for rendition in renditions] == ["180p", "360p", AUDIO]
+    low, _, alone = (read_init(rendition.media.init) for rendition in renditions)
+    assert [track.kind for track in alone.tracks] == ["audio"]
+    assert alone.lead in low.tracks
+    for piece in listener.pieces:
+        with_picture, _, sound = (unpack(payload) for payload in piece.payloads)
+        assert (sound.segment, sound.index) == (with_picture.segment, with_picture.index)
+        assert [bytes(part.data) for part in sound.parts] == [bytes(part.data) for part in with_picture.parts[1:]]
+    assert sum(len(unpack(piece.payloads[2]).parts) for piece in listener.pieces) > 9
+
+
 def test_a_film_is_encoded_for_each_rung_and_not_blown_up(tool: Ffmpeg, films: Path) -> None:
     listener = play(tool, FileSource(path=films / "film.mp4"), 6)
     leads = [read_init(rendition.media.init).lead for rendition in listener.renditions[0]]
@@ -91,6 +106,9 @@ def test_a_push_is_encoded_for_each_rung_with_the_same_key_frames(tool: Ffmpeg, 
 def test_a_ladder_is_read_in_any_order() -> None:
     assert [rung.name for rung in read_ladder(["1080p", " 480p", "720p", "480p"])] == ["480p", "720p", "1080p"]
     assert read_ladder([]) == ()
+    assert [rung.name for rung in read_ladder([" audio", "360p"])] == ["360p"]
+    assert has_audio_rung(["360p", "audio "])
+    assert not has_audio_rung(["360p"])
     assert read_ladder(["720p"])[0].width == 1280
 
 
@@ -98,6 +116,11 @@ def test_a_ladder_is_read_in_any_order() -> None:
 def test_what_is_no_rung_is_refused(word: str) -> None:
     with pytest.raises(ValueError, match="is an even height"):
         read_ladder([word])
+
+
+def test_sound_alone_is_no_ladder() -> None:
+    with pytest.raises(ValueError, match="name a size beside it"):
+        read_ladder(["audio"])
 
 
 def test_a_ladder_has_an_end() -> None:

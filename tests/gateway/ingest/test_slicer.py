@@ -57,6 +57,23 @@ def every(step: int, count: int) -> list[bool]:
     return [n % step == 0 for n in range(count)]
 
 
+@given(st.lists(st.booleans(), min_size=1, max_size=30))
+def test_the_sound_alone_is_all_but_the_picture_also_where_it_pauses(sounding: list[bool]) -> None:
+    sliced = Slicer(INIT, new_numbering(), segment_s=1.0, texts=no_texts, audio_rung=True)
+    pieces = []
+    for n, sounds in enumerate(sounding):
+        if sounds:
+            pieces += sliced.add(sound(n), arrival_us(n))
+        pieces += sliced.add(picture(n, key=n % 5 == 0), arrival_us(n))
+    pieces += sliced.finish()
+    seen = [tuple(unpack(payload) for payload in piece.payloads) for piece in pieces]
+    assert len(seen) == len(sounding)
+    for sounds, (whole, alone) in zip(sounding, seen, strict=True):
+        assert (alone.segment, alone.index) == (whole.segment, whole.index)
+        assert [part.track for part in alone.parts] == [SOUND.track] * sounds
+        assert [bytes(part.data) for part in alone.parts] == [bytes(part.data) for part in whole.parts[1:]]
+
+
 def test_a_piece_is_a_part_of_picture_and_the_sound_that_came_with_it() -> None:
     pieces = run(every(5, 10))
     assert [[bytes(part.data) for part in unpack(piece.payloads[0]).parts] for piece in pieces] == [

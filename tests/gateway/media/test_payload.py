@@ -79,11 +79,15 @@ def test_another_version_asks_for_an_update() -> None:
         unpack(b"\x02" + pack(PIECE)[1:])
 
 
-@pytest.mark.parametrize("count", [0, PARTS_MAX + 1])
-def test_a_piece_has_some_parts_but_not_any_number(count: int) -> None:
-    piece = PieceSlice(segment=0, index=0, discontinuity=0, parts=PIECE.parts[:1] * count)
-    with pytest.raises(MediaError, match="1 to 64"):
+def test_a_piece_has_no_more_parts_than_fit() -> None:
+    piece = PieceSlice(segment=0, index=0, discontinuity=0, parts=PIECE.parts[:1] * (PARTS_MAX + 1))
+    with pytest.raises(MediaError, match="64 are the most"):
         pack(piece)
+
+
+def test_a_pause_of_the_sound_is_a_piece_without_parts() -> None:
+    piece = PieceSlice(segment=3, index=1, discontinuity=2, parts=())
+    assert unpack(pack(piece)) == piece
 
 
 def test_numbers_that_do_not_fit_are_refused() -> None:
