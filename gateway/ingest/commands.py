@@ -124,9 +124,10 @@ def slate_job(source: SlateSource, encoding: Encoding) -> Job:
     options = _encode_video(encoding, fps) | _encode_audio(encoding) | _rhythm(encoding, fps)
     return Job(
         arguments=_compile((silence["a:0"], *_pictures(picture, encoding)), options),
-        outputs=tuple(replace(output, estimate_bps=SLATE_BPS) for output in _outputs(encoding)),
+        outputs=tuple(replace(o, estimate_bps=SLATE_BPS) for o in _outputs(encoding)) + _audio_output(encoding),
         part_s=_part_s(encoding, fps),
         copied=False,
+        audio_rung=encoding.audio_rung,
     )
 
 

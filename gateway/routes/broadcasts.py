@@ -19,7 +19,7 @@ from gateway.ingest.errors import FfmpegMissing
 from gateway.ingest.ffmpeg import Ffmpeg
 from gateway.ingest.private_hosts import leads_to_private
 from gateway.ingest.sources import Encoding
-from gateway.ladder import RUNGS_MAX, read_ladder
+from gateway.ladder import RUNGS_MAX, has_audio_rung, read_ladder
 from gateway.latency import PACES, Latency
 from gateway.problems import Problem
 from gateway.routes.local_only import local_only
@@ -47,7 +47,7 @@ class NewBroadcast(BaseModel):
     title: Annotated[str, Field(max_length=TITLE_CHARS_MAX, description="What viewers see as its name.")] = "Untitled"
     loop: Annotated[bool, Field(description="Begin again when a file is over.")] = False
     new_key: Annotated[bool, Field(description="A new stream, rather than the one of the same title.")] = False
-    ladder: Annotated[list[str], Field(max_length=RUNGS_MAX, description="Sizes to encode it in, such as 720p.")] = []
+    ladder: Annotated[list[str], Field(max_length=RUNGS_MAX + 1, description="Sizes such as 720p, and audio.")] = []
     latency: Annotated[Latency | None, Field(description="How late viewers may be; else as in the settings.")] = None
     allow_private: Annotated[bool, Field(description="Open a URL that leads to a private address.")] = False
 
@@ -189,7 +189,7 @@ def _encoding(encoding: Encoding, new: NewBroadcast) -> Encoding:
     except ValueError as error:
         raise Problem(status=422, title="This ladder cannot be used", detail=str(error), slug="bad-ladder") from error
     if ladder:
-        encoding = replace(encoding, ladder=ladder)
+        encoding = replace(encoding, ladder=ladder, audio_rung=has_audio_rung(new.ladder))
     if new.latency is None:
         return encoding
     pace = PACES[new.latency]
