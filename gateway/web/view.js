@@ -106,9 +106,11 @@ export function drawShift(stream, back) {
 // `pinned`: the rendition that the viewer wants; "" leaves the choice to the gateway.
 export function drawRungs(stream, pinned) {
   const names = stream?.renditions ?? [];
+  const sizes = names.filter((name) => name !== "audio").toReversed(); // the highest first, the sound alone last
+  if (sizes.length < names.length) sizes.push("audio");
   show("rung-choice", names.length > 1);
   const auto = stream?.playing ? `Auto (${stream.playing})` : "Auto";
-  const options = [["", auto], ...names.toReversed().map((name) => [name, name])];
+  const options = [["", auto], ...sizes.map((name) => [name, name])];
   const select = byId("rung");
   if (select.options.length !== options.length) {
     select.replaceChildren(...options.map(() => element("option")));
