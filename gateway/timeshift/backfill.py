@@ -41,11 +41,12 @@ class Backfill:
         """Set while nothing is under way."""
         self._quiet.set()
 
-    async def wait(self, timeout_s: float) -> None:
-        """Until nothing is under way, at most so long."""
+    async def wait(self, timeout_s: float) -> bool:
+        """Until nothing is under way, at most so long; whether it came to that."""
         with suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
                 await self._quiet.wait()
+        return self._quiet.is_set()
 
     def go_on(self, now: float) -> None:
         """Somebody goes back: fetch the next stretch, unless one is under way."""
@@ -73,9 +74,10 @@ class Backfill:
         self._pieces[piece.number] = piece
         while (segment := self._whole()) is not None:
             self._shelf.put_before(segment)
-        if not self._wanted and not self._over:
-            self._heard_s = -PATIENCE_S  # the next stretch may follow at once
+        if not self._wanted:
             self._quiet.set()
+            if not self._over:
+                self._heard_s = -PATIENCE_S  # the next stretch may follow at once
 
     def gone(self, rendition: int, number: int, now: float) -> None:
         """Nobody has this piece: what is older cannot be reached."""

@@ -136,7 +136,7 @@ def test_what_nobody_has_is_its_end_until_patience_is_over(tmp_path: Path) -> No
         assert scene.asked[1] == numbers[: PIECES_A_SEGMENT + 1]
         scene.give(*scene.asked[1])
         assert scene.msns() == [kept[0] - 1, *kept]
-        await scene.backfill.wait(60)
+        assert await scene.backfill.wait(5)
         scene.now += PATIENCE_S + 1
         scene.go_on()
         assert scene.asked[2][0] == numbers[PIECES_A_SEGMENT + 1]
@@ -177,7 +177,7 @@ def test_without_a_shelf_that_holds_anything_there_is_nothing_to_ask_for(tmp_pat
     async def main() -> None:
         scene = Scene(tmp_path, PLENTY)
         scene.go_on()
-        await scene.backfill.wait(60)
+        assert await scene.backfill.wait(5)
         assert scene.asked == []
 
     asyncio.run(main())
