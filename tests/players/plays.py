@@ -16,7 +16,7 @@ MP4 = "stream.mp4"
 
 ORDINARY_S = 5.0
 
-SHAKA_DASH = '{"manifest": {"defaultPresentationDelay": 0.5, "dash": {"ignoreSuggestedPresentationDelay": true}}}'
+SHAKA_DASH = '{"manifest": {"defaultPresentationDelay": 0.2, "dash": {"ignoreSuggestedPresentationDelay": true}}}'
 """Shaka adds what it is told to stay behind to what is not complete yet."""
 
 IN_PAGES = (
@@ -27,7 +27,7 @@ IN_PAGES = (
     Play(player="Shaka", view=LL_HLS, target_s=1.2),
     Play(player="Shaka", view=LL_TRACKS, target_s=1.2, recommended=True),
     Play(player="Shaka", view=PLAIN, target_s=ORDINARY_S),
-    Play(player="Shaka", view=DASH, options=SHAKA_DASH, target_s=1.5),
+    Play(player="Shaka", view=DASH, options=SHAKA_DASH, target_s=1.2),
     Play(player="dash.js", view=DASH, target_s=1.5, recommended=True),
     Play(player="video.js", view=LL_HLS, target_s=1.3, recommended=True),
     Play(player="video.js", view=PLAIN, target_s=ORDINARY_S),
