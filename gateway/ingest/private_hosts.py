@@ -20,7 +20,16 @@ def leads_to_private(source: str) -> bool:
     if not host:
         return False
     try:
+        return _is_private(host)
+    except ValueError:
+        pass  # a name
+    try:
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
         return False
-    return any(not ip_address(str(entry[4][0]).partition("%")[0]).is_global for entry in found)
+    return any(_is_private(str(entry[4][0])) for entry in found)
+
+
+def _is_private(address: str) -> bool:
+    """Raises ValueError for what is no address; the zone of a link-local one does not count (RFC 4007 section 11)."""
+    return not ip_address(address.partition("%")[0]).is_global
