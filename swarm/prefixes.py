@@ -11,6 +11,8 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from swarm.units import Address
 
+TEREDO = b"\x20\x01\0\0"
+
 
 class Reach(IntEnum):
     """From where an address leads anywhere; the greater, the farther."""
@@ -43,6 +45,40 @@ def crowd(address: Address) -> str:
     return ip.packed[: 3 if ip.version == 4 else 6].hex()
 
 
+@lru_cache(maxsize=16_384)
+def is_neighbouring(own: Address, other: Address) -> bool:
+    """Whether another machine's address is on the network of one of ours: a private /24, or an IPv6 /64.
+
+    Public IPv4 addresses, those behind a carrier's NAT (RFC 6598), and those of Teredo (RFC 4380) say nothing of who
+    shares a line.
+    """
+    mine, theirs = _parse(own.host), _parse(other.host)
+    if mine.version != theirs.version or mine.is_loopback or theirs.is_loopback:
+        return False
+    if mine.version == 6:
+        return mine.packed[:8] == theirs.packed[:8] and mine.packed[:4] != TEREDO
+    return mine.is_private and theirs.is_private and mine.packed[:3] == theirs.packed[:3]
+
+
 def is_shared(name: str) -> bool:
     """Whether a crowd may have several members."""
     return not name.startswith("=")
+
+
+@lru_cache(maxsize=16_384)
+def dialable(address: Address) -> bool:
+    """Whether an address can be a peer's at all; a neighbour, a tracker or a link may name anything."""
+    host, _, zone = address.host.partition("%")
+    ip = ip_address(host)
+    if ip.is_multicast or ip.is_unspecified or (ip.version == 4 and ip.is_reserved):
+        return False
+    # Without the name of the interface a link-local IPv6 address leads nowhere.
+    return 0 < address.port < 65536 and not (ip.version == 6 and ip.is_link_local and not zone)
+
+
+def numeric(host: str) -> str | None:
+    """A numeric address in its one spelling, without a zone; None for a name."""
+    try:
+        return str(ip_address(host)) if "%" not in host else None
+    except ValueError:
+        return None
