@@ -5,16 +5,20 @@ from random import Random
 
 from swarm.adverts import short
 from swarm.clock import DEPTH_UNKNOWN
-from swarm.events import Output, Send, Urgency
+from swarm.events import ManifestReady, Output, PieceReady, Send, Urgency
+from swarm.household import Household
 from swarm.identity import Identity
+from swarm.keyring import Keyring
 from swarm.manifest import Manifest, RenditionInfo
 from swarm.merkle import NODE_BYTES, depth
 from swarm.messages import Contact, Message
+from swarm.naming import contact_for
 from swarm.peers import Mate
 from swarm.pieces import HEADER_BYTES, PieceHeader, swarm_tag
 from swarm.reading import Reader
 from swarm.settings import NodeSettings
 from swarm.standing import Standing
+from swarm.strain import Strain
 from swarm.traversal import Vantage
 from swarm.units import PeerId, StreamId
 from swarm.uplink import Uplink
@@ -41,9 +45,11 @@ class Circle:
         settings: NodeSettings,
         uplink: Uplink,
         vantage: Vantage,
+        strain: Strain,
         rng: Random,
         wall_offset_s: float,
         reader: Reader,
+        keyring: Keyring,
         out: list[Output],
     ) -> None:
         self.stream = stream
@@ -54,11 +60,14 @@ class Circle:
         self.settings = settings
         self.uplink = uplink
         self.vantage = vantage
+        self.strain = strain
         self.rng = rng
         self.reader = reader
+        self.keyring = keyring
         self.window = Window(stream, self.tag, reader)
         self.mates: dict[PeerId, Mate] = {}
         self.standing = Standing()
+        self.household = Household()
         self.manifest: Manifest | None = None
         self.manifest_data = b""
         self.roots: frozenset[bytes] = frozenset()
@@ -96,6 +105,19 @@ class Circle:
         headers = HEADER_BYTES + depth(self.n) * NODE_BYTES + 6
         return (block + headers) * 8 * PACKET_OVERHEAD / self.piece_s
 
+    def housemates(self) -> list[Mate]:
+        """The mates on this machine's own network."""
+        return [mate for mate in self.mates.values() if self.is_housemate(mate)] if self.vantage.is_located else []
+
+    def is_housemate(self, mate: Mate) -> bool:
+        """Whether a mate is on this machine's own network, and as near as that."""
+        return self.vantage.houses(mate.peer.address, mate.peer.rtt_s)
+
+    @property
+    def gives(self) -> bool:
+        """Whether this node may relay to others."""
+        return not self.settings.download_only and not self.uplink.paused
+
     def wall_us(self, now: float) -> int:
         """This machine's wall clock, microseconds since 1970."""
         return int((now + self._wall_offset_s) * 1e6)
@@ -132,6 +154,28 @@ class Circle:
         rate = header.length * 8e6 / header.duration_us
         self.bitrate_bps += 0.05 * (rate - self.bitrate_bps)
 
+    def tell_manifest(self) -> None:
+        """Give out the manifest, opened if its key is here."""
+        if self.manifest is not None:
+            opened = self.keyring.manifest(self.manifest)
+            self.order(ManifestReady(stream=self.stream, manifest=opened or self.manifest, locked=opened is None))
+
+    def ready(self, header: PieceHeader, header_bytes: bytes, payload: bytes) -> PieceReady:
+        """A whole piece as the application gets it: of a sealed stream opened, if its key is here."""
+        sealed = payload if self.manifest is not None and self.manifest.lock is not None else b""
+        return PieceReady(
+            stream=self.stream,
+            rendition=self.rendition,
+            epoch=header.epoch,
+            number=header.number,
+            key=header.key,
+            capture_us=header.capture_us,
+            duration_us=header.duration_us,
+            payload=self.keyring.piece(header, sealed) or b"" if sealed else payload,
+            header=header_bytes,
+            sealed=sealed,
+        )
+
     def say(self, mate: Mate, message: Message) -> None:
         """Send a control message."""
         self.pass_on(mate, encode(message), Urgency.CONTROL, None)
@@ -144,5 +188,7 @@ class Circle:
     def order(self, output: Output) -> None:
         self._out.append(output)
 
-    def contacts(self, keys: Iterable[PeerId]) -> tuple[Contact, ...]:
-        return tuple(self.mates[key].contact for key in keys if key in self.mates)
+    def contacts(self, keys: Iterable[PeerId], to: Mate) -> tuple[Contact, ...]:
+        """Mates as they are named to another one."""
+        found = (contact_for(self.mates[key], to) for key in keys if key in self.mates)
+        return tuple(contact for contact in found if contact is not None)

@@ -3,10 +3,13 @@
 SwarmError
     LocalError              the caller's or our own mistake: raised
         LinkError           a link that cannot be read; the text says what is wrong with it
+        DhtUnavailable      the DHT cannot be used on this machine; the text says what to do
     RemoteError             a peer broke the protocol: counted, the link closed, never leaves the node
         MalformedMessage    bytes that are no message
         Flooding            far more messages of one kind than any honest peer sends, for long
         ProofError          a signature or a hash that does not hold: the only ground for a ban
+        RecordError         a head record in the DHT that says nothing of use
+        TrackerError        a tracker that cannot be asked, says no, or answers nonsense: another one is asked
 """
 
 
@@ -20,6 +23,10 @@ class LocalError(SwarmError):
 
 class LinkError(LocalError):
     """A pasted link is not one of ours, or is damaged."""
+
+
+class DhtUnavailable(LocalError):
+    """There is no library for the DHT."""
 
 
 class RemoteError(SwarmError):
@@ -36,3 +43,11 @@ class ProofError(RemoteError):
 
 class Flooding(RemoteError):
     """A peer sends far more of one kind of message than the protocol has use for."""
+
+
+class RecordError(RemoteError):
+    """A head record that is too long, cut short, or of another version."""
+
+
+class TrackerError(RemoteError):
+    """A tracker gave no answer that could be used; the text says why."""

@@ -8,6 +8,7 @@ from enum import IntEnum
 from typing import NamedTuple
 
 from swarm.manifest import Manifest
+from swarm.tombstone import Tombstone
 from swarm.units import Address, LinkId, PeerId, StreamId
 
 
@@ -80,7 +81,8 @@ class PieceReady:
     """A whole verified piece. Pieces come as they complete: mostly, not always, in order of ``number``.
 
     ``capture_us`` is the wall clock of the source at the first frame, microseconds since 1970. ``header`` is what the
-    source signed: header and payload are what has to be kept to lend the piece to others later.
+    source signed: header and payload are what has to be kept to lend the piece to others later. Of a sealed stream that
+    is ``sealed``; then ``payload`` is what was in it, and empty without the key.
     """
 
     stream: StreamId
@@ -92,6 +94,7 @@ class PieceReady:
     duration_us: int
     payload: bytes
     header: bytes = b""
+    sealed: bytes = b""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,10 +134,14 @@ class PieceLost:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ManifestReady:
-    """A verified manifest, newer than the last one given out for this stream."""
+    """A verified manifest, newer than the last one given out for this stream, or the same one with its key.
+
+    ``locked``: the stream is sealed, and its key is not here.
+    """
 
     stream: StreamId
     manifest: Manifest
+    locked: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,6 +165,17 @@ class Equivocation:
     headers: tuple[bytes, bytes]
 
 
-News = PieceReady | PieceLost | PieceRecalled | PieceGone | PieceWanted | ManifestReady | Unreachable | Equivocation
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamBuried:
+    """The stream's owner has ended it for good, or had before it was asked for: the node is in none of its swarms."""
+
+    stream: StreamId
+    tombstone: Tombstone
+
+
+News = (
+    PieceReady | PieceLost | PieceRecalled | PieceGone | PieceWanted | ManifestReady | Unreachable | Equivocation
+    | StreamBuried
+)  # fmt: skip
 Order = Dial | Send | Close
 Output = News | Order

@@ -4,11 +4,13 @@ from collections.abc import Sequence
 
 from swarm import wire
 from swarm.circle import Circle
-from swarm.events import Equivocation, PieceLost, PieceReady
-from swarm.intake import STARVED_S, Intake
+from swarm.events import Equivocation, PieceLost
+from swarm.feeds import STARVED_S, Feeds
+from swarm.intake import Intake
 from swarm.outgo import Outgo
 from swarm.peers import Mate
-from swarm.repair import Repairs, alive
+from swarm.repair import PATIENCE_S, Repairs, alive
+from swarm.roof import Roof
 from swarm.units import Stripe
 from swarm.window import Entry, Verdict
 
@@ -18,17 +20,25 @@ ASKED_AT_ONCE = 2
 USUAL_SPREADS = 4
 """A piece that takes longer than usual by more than so many times the usual difference is no usual one."""
 
+LODGER_PATIENCE_S = 0.3
+"""A lodger asks for what is late this much later than usual, PATIENCE_S being for others: its host does so first."""
+
+LENIENT_SHARE = 0.25
+"""Where this machine is behind, it waits longer by no more than this share of a piece's life: else it never asks."""
+
 WAITING_MAX = 64
-"""Pieces held back until the manifest of their epoch is known."""
+"""Pieces held back until the manifest of their epoch is known, or their key."""
 
 
 class Gathering:
     """The way of a block through this node, and what is done when it does not come."""
 
-    def __init__(self, circle: Circle, intake: Intake, outgo: Outgo) -> None:
+    def __init__(self, circle: Circle, feeds: Feeds, intake: Intake, outgo: Outgo, roof: Roof) -> None:
         self._circle = circle
+        self._feeds = feeds
         self._intake = intake
         self._outgo = outgo
+        self._roof = roof
         self._repairs = Repairs()
         self._waiting: list[Entry] = []
         self.payload_bytes = 0
@@ -50,16 +60,19 @@ class Gathering:
         if entry is None:
             self._report_equivocations()
             return None
-        self._intake.arrived(mate, entry, index, now)
+        self._feeds.arrived(mate, entry, index, now)
+        self._roof.arrived(mate.peer.key, entry.number, now)
         if verdict is Verdict.DUPLICATE:
             self.duplicates += 1
-            if mate.peer.key in self._intake.feeding(Stripe(index)):
+            if mate.peer.key in self._feeds.feeding(Stripe(index)):
                 self._repairs.came_after_all(entry)
             return Stripe(index)
         self.blocks += 1
         self.surplus += verdict is Verdict.NEW and entry.payload is not None
-        self._intake.last_block_s = now
+        self._feeds.last_block_s = now
         self._outgo.forward(entry, index, mate.peer.key, now)
+        if verdict is Verdict.COMPLETED or entry.payload is None:
+            self._roof.forward(entry, index, mate.peer.key, now)
         if verdict is Verdict.COMPLETED:
             self._completed(entry, now)
         return Stripe(index)
@@ -84,8 +97,10 @@ class Gathering:
         circle = self._circle
         if self._starving(now):
             circle.window.expect_next(now)
-            self._intake.last_block_s = now - STARVED_S / 2
-        due = self._repairs.due(circle.window.incomplete(), now)
+            self._feeds.last_block_s = now - STARVED_S / 2
+        patience_s = LODGER_PATIENCE_S if circle.household.lodges else PATIENCE_S
+        patience_s += min(LENIENT_SHARE * circle.settings.give_up_s, circle.strain.lenience_s)
+        due = self._repairs.due(circle.window.incomplete(), now, patience_s)
         if due:
             mates = alive(circle.mates.values(), self._intake.suspected(now), now)
             for entry in due:
@@ -107,6 +122,8 @@ class Gathering:
     def _want(self, entry: Entry, mates: Sequence[Mate], now: float) -> None:
         """Ask two at once, each for other blocks: together they are asked for one or two more than are missing."""
         circle = self._circle
+        if not self._repairs.searches[entry.number].tries:
+            self._roof.missed(now)
         k, n = (entry.header.k, entry.header.n) if entry.header else (circle.k, circle.n)
         missing = k - len(entry.messages)
         asked = self._repairs.ask(entry, mates, count=min(ASKED_AT_ONCE, missing), rng=circle.rng, now=now)
@@ -120,7 +137,7 @@ class Gathering:
 
     def _starving(self, now: float) -> bool:
         """Nothing comes, and some neighbour tells of newer pieces."""
-        if now - self._intake.last_block_s < STARVED_S or not self._circle.k:
+        if now - self._feeds.last_block_s < STARVED_S or not self._circle.k:
             return False
         newest = self._circle.window.newest
         mates = self._circle.mates.values()
@@ -140,25 +157,14 @@ class Gathering:
         self._hand_out_or_wait(entry)
 
     def _hand_out_or_wait(self, entry: Entry) -> None:
+        """Pieces wait for the manifest of their epoch, and for a key that is on its way."""
+        circle = self._circle
         assert entry.header is not None
-        if entry.header.epoch > self._circle.manifest_version[0]:
+        assert entry.payload is not None
+        news = None
+        if entry.header.epoch <= circle.manifest_version[0]:
+            news = circle.ready(entry.header, entry.header_bytes, entry.payload)
+        if news is None or (not news.payload and circle.keyring.waits):
             self._waiting = [*self._waiting[-WAITING_MAX + 1 :], entry]
         else:
-            self._hand_out(entry)
-
-    def _hand_out(self, entry: Entry) -> None:
-        header = entry.header
-        assert header is not None
-        assert entry.payload is not None
-        news = PieceReady(
-            stream=self._circle.stream,
-            rendition=self._circle.rendition,
-            epoch=header.epoch,
-            number=header.number,
-            key=header.key,
-            capture_us=header.capture_us,
-            duration_us=header.duration_us,
-            payload=entry.payload,
-            header=entry.header_bytes,
-        )
-        self._circle.order(news)
+            circle.order(news)

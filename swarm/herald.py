@@ -5,10 +5,10 @@ from collections.abc import Iterable, Sequence
 from swarm import wire
 from swarm.circle import Circle
 from swarm.events import Urgency
-from swarm.intake import Intake
+from swarm.feeds import Feeds
+from swarm.naming import may_meet
 from swarm.outgo import Outgo
 from swarm.peers import Mate
-from swarm.traversal import can_meet
 from swarm.units import Access, PeerId, Stripe
 
 ADVERT_EVERY_S = (2.0, 5.0)
@@ -42,9 +42,9 @@ LONGEST_MS = 0xFFFE
 class Herald:
     """When to advertise, and what."""
 
-    def __init__(self, circle: Circle, intake: Intake, outgo: Outgo, now: float) -> None:
+    def __init__(self, circle: Circle, feeds: Feeds, outgo: Outgo, now: float) -> None:
         self._circle = circle
-        self._intake = intake
+        self._feeds = feeds
         self._outgo = outgo
         self._since_s = now
         self._due_s = [now, now]
@@ -63,7 +63,8 @@ class Herald:
         """Something changed that others decide by; ``everywhere``: those far from me may be waiting for just that."""
         self._changed = True
         for circle, pause_s in enumerate((ADVERT_SOON_S[0],) * 2 if everywhere else ADVERT_SOON_S):
-            self._due_s[circle] = min(self._due_s[circle], max(now, self._last_s[circle] + pause_s))
+            soon_s = self._last_s[circle] + pause_s + self._circle.strain.lenience_s
+            self._due_s[circle] = min(self._due_s[circle], max(now, soon_s))
 
     def tick(self, lag_s: float | None, now: float) -> None:
         """Advertise when it is time, or when the offers have changed; ``lag_s``: see ``tell``."""
@@ -94,7 +95,7 @@ class Herald:
     def _is_back(self, colours: Iterable[Stripe], now: float) -> bool:
         """Whether one of my colours was cut off from the source for a while, and is no more."""
         patience_s = CUT_PIECES * self._circle.beat_s
-        rooted = {stripe for stripe in colours if self._intake.is_rooted(stripe)}
+        rooted = {stripe for stripe in colours if self._feeds.is_rooted(stripe)}
         back = any(now - self._cut_s.pop(stripe) > patience_s for stripe in rooted & self._cut_s.keys())
         for stripe in self._rooted - rooted:
             self._cut_s[stripe] = now
@@ -106,7 +107,7 @@ class Herald:
         for circle, is_due in enumerate(due):
             if is_due:
                 self._last_s[circle], self._due_s[circle] = now, now + ADVERT_EVERY_S[circle]
-        near = self._intake.parents() | self._outgo.nursery.everybody()
+        near = self._feeds.parents() | self._outgo.nursery.everybody()
         addressed = {key for key in self._circle.mates if due[key not in near]}
         if due[0] and not self._changed:
             self._riding, self._ride_until_s = addressed & near, now + RIDE_S
@@ -146,13 +147,13 @@ class Herald:
             return
         mate.manifest_version, mate.manifest_sent_s = circle.manifest_version, now
         circle.say(mate, wire.ManifestMessage(tag=circle.tag, data=circle.manifest_data))
-        sources = circle.contacts(key for key in circle.sources if key != mate.peer.key)
+        sources = circle.contacts((key for key in circle.sources if key != mate.peer.key), mate)
         if sources:
             circle.say(mate, wire.Peers(tag=circle.tag, contacts=sources))
 
     def probe(self, now: float) -> None:
         """Say something to parents that have gone quiet: if they are dead, the transport notices only then."""
-        for key in self._intake.hushed(now):
+        for key in self._feeds.hushed(now):
             mate = self._circle.mates[key]
             if now - mate.probed_s > PROBE_AGAIN_S:
                 mate.probed_s = now
@@ -162,12 +163,19 @@ class Herald:
         """Name some of my other neighbours to a new one."""
         self._name_some(mate, EXCHANGE_PEERS[0])
 
+    def name_more(self, mate: Mate) -> None:
+        """A mate has told, after the meeting, of another address family that it speaks: those who speak it can be
+        named to it now."""
+        if len(mate.peer.homes) > mate.homes_known:
+            mate.homes_known = len(mate.peer.homes)
+            self._name_some(mate, EXCHANGE_PEERS[0])
+
     def _name_some(self, mate: Mate, most: int) -> None:
         circle = self._circle
-        others = [m for m in circle.mates.values() if m is not mate and can_meet(mate.access, m.access)]
+        others = [key for key, m in circle.mates.items() if m is not mate and may_meet(m, mate)]
         if others:
             chosen = circle.rng.sample(others, min(most, len(others)))
-            circle.say(mate, wire.Peers(tag=circle.tag, contacts=tuple(other.contact for other in chosen)))
+            circle.say(mate, wire.Peers(tag=circle.tag, contacts=circle.contacts(chosen, mate)))
 
     def _advert(self, offers: tuple[wire.Offer, ...], lag_s: float | None, now: float) -> wire.Advert:
         circle = self._circle
@@ -197,12 +205,12 @@ class Herald:
         )
 
     def _ancestors(self, stripe: Stripe) -> tuple[bytes, ...]:
-        return () if self._circle.is_source else self._intake.ancestors(stripe)
+        return () if self._circle.is_source else self._feeds.ancestors(stripe)
 
     def _delay_ms(self, stripe: Stripe) -> int:
         if self._circle.is_source:
             return 0
-        feed = self._intake.feeds[stripe]
+        feed = self._feeds.by_stripe[stripe]
         return UNKNOWN_MS if feed.parent is None or feed.delay_s is None else _milliseconds(feed.delay_s)
 
 

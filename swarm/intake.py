@@ -1,16 +1,15 @@
 """The receiving side of one swarm: a parent for each of my colours, and for as many other stripes as are needed."""
 
-from collections.abc import Collection
 from dataclasses import dataclass
 
 from swarm import adverts, slots, stripes, wire
 from swarm.circle import Circle
 from swarm.colours import COLOURS_MAX
+from swarm.feeds import SUSPECT_OVERDUE_S, Feeds
 from swarm.peers import Lead, Mate
 from swarm.standing import DEMOTION_S
 from swarm.stripes import Feed
 from swarm.units import PeerId, Stripe
-from swarm.window import Entry
 
 IMPROVE_PIECES, IMPROVE_SLOWER = (5, 15), 1.2
 """How often a nearer parent is tried: by a newcomer every so many pieces, each time less, until all have found their
@@ -24,24 +23,16 @@ IMPROVE_LEAST_PIECES, CLIMB_LEAST_PIECES = 0.25, 0.15
 """What a nearer parent has to bring, in pieces: who has long ones waits for them anyway, and a handshake is dear."""
 
 TRIM_EVERY_S = 1.0
-STARVED_S = 1.5
-HOPELESS_S = 3.0
-"""A colour that nobody has fed for so long is given up for another one."""
-
 CATCH_UP_PIECES = 8
-SUSPECT_OVERDUE_S = 0.15
-UNROOTED_PIECES = (3, 6)
-"""How many pieces to wait, on a colour and on another stripe, when the way to the source is cut somewhere above: the
-one below the cut looks for another one, and the others keep their shape."""
-
-HUSHED_PIECES = 2
-"""A parent that has not sent anything for as long as so many pieces take is asked for a sign of life."""
-
 ADRIFT_PIECES, LEAVES_WAIT_PIECES = 2, 10
 """When nothing has come for so long, all are cut off; and so long who relays nothing leaves the source to others."""
 
 SUSPECT_SILENT_S = (4.0, 7.0)
 """Who is overdue with a stripe, or, as a parent or as none, has not even advertised for so long, may be dead."""
+
+
+ANSWER_LENIENCE_S = 2.0
+"""Where this machine is behind, an answer may take so much longer at most: a stripe has one question at a time."""
 
 
 @dataclass(slots=True)
@@ -61,14 +52,12 @@ class _Prospect:
 
 
 class Intake:
-    """The feeds by stripe, and the rules by which parents are chosen, kept and dropped."""
+    """The rules by which parents are chosen, kept and dropped."""
 
-    def __init__(self, circle: Circle) -> None:
+    def __init__(self, circle: Circle, feeds: Feeds) -> None:
         self._circle = circle
+        self._feeds = feeds
         self._due = _Due()
-        self.feeds: list[Feed] = []
-        self.colours: tuple[Stripe, ...] = ()
-        self.last_block_s = float("-inf")
         self.usual_s = 0.0
         """How long the blocks of a piece may well take, from the first to the last one needed."""
 
@@ -81,86 +70,29 @@ class Intake:
         self.seeks = True
         """Whether a parent is missing, about to be another, or owes me blocks."""
 
-        self.fed = 0
-        """On how many stripes a parent feeds me."""
-
-        self._epoch = 0
-        self._fed_by: dict[PeerId, list[Feed]] = {}
         self._prospect: _Prospect | None = None
 
-    def lay(self, n: int) -> None:
-        """Start over with ``n`` stripes."""
-        for feed in self.feeds:
-            self._part(feed)
-        self.feeds = [Feed(Stripe(i)) for i in range(n)]
-        self._count_parents()
-
-    def leave(self) -> None:
-        for feed in self.feeds:
-            self._part(feed)
-
-    def hopes(self, stripe: Stripe, now: float) -> bool:
-        """Whether a stripe is fed, or has not been sought in vain for long."""
-        since_s = self.feeds[stripe].hungry_since_s
-        return since_s is None or now - since_s < HOPELESS_S
-
-    def hushed(self, now: float) -> list[PeerId]:
-        """The parents that have not said a word for longer than a piece may well take."""
-        mates, since_s = self._circle.mates, now - HUSHED_PIECES * self._circle.beat_s
-        return [key for key in self._fed_by if mates[key].heard_at_s < since_s and mates[key].silent_since_s is None]
+    def rest(self) -> None:
+        """Have no parents, and ask nobody: a host gives me the stream."""
+        for feed in self._feeds.by_stripe:
+            self._feeds.part(feed)
+            feed.asked = feed.late = None
+        self.seeks, self.lacking = False, 0
 
     def adrift(self, now: float) -> int | None:
         """My rank when nothing flows any more and one of my colours has no parent that leads up to a source.
 
         None when all is well. Who relays nothing waits for those who do.
         """
-        if not self._circle.window.newest or now - self.last_block_s < ADRIFT_PIECES * self._circle.beat_s:
+        feeds = self._feeds
+        if not self._circle.window.newest or now - feeds.last_block_s < ADRIFT_PIECES * self._circle.beat_s:
             return None
-        cut = [stripe for stripe in self.colours if self.feeds[stripe].leaving or not self.feeds[stripe].parent]
+        mine = [feeds.by_stripe[stripe] for stripe in feeds.colours]
+        cut = [feed.stripe for feed in mine if feed.leaving or not feed.parent]
         return self._rank(cut[0]) if cut else None
 
-    def stripes_from(self, key: PeerId) -> list[Stripe]:
-        return [feed.stripe for feed in self._fed_by.get(key, ())]
-
-    def parents(self) -> set[PeerId]:
-        """Who feeds me, on whatever stripe."""
-        return set(self._fed_by)
-
-    def feeding(self, stripe: Stripe) -> tuple[PeerId, ...]:
-        """Who feeds me a stripe: one, or nobody."""
-        feed = self._feed(stripe)
-        return (feed.parent,) if feed is not None and feed.parent is not None else ()
-
-    def ancestors(self, stripe: Stripe) -> tuple[bytes, ...]:
-        """Who is above me on a stripe, nearest first."""
-        feed = self.feeds[stripe]
-        return adverts.chain(feed.parent, feed.ancestors) if feed.parent is not None else ()
-
-    def arrived(self, mate: Mate, entry: Entry, index: int, now: float) -> None:
-        """A verified block came; if from that stripe's parent, it tells of the parent."""
-        if self._circle.window.epoch != self._epoch:
-            self._follow_epoch(now)
-        if index < len(self.feeds) and self.feeds[index].parent == mate.peer.key and entry.header is not None:
-            self.feeds[index].arrived(entry.number, self._circle.delay_s(entry.header, now), now)
-
-    def shift_delays(self, by_s: float) -> None:
-        """The clock by which delays were measured was wrong by so much."""
-        for feed in self.feeds:
-            if feed.delay_s is not None:
-                feed.delay_s += by_s
-
-    def _follow_epoch(self, now: float) -> None:
-        self._epoch = self._circle.window.epoch
-        for feed in self.feeds:
-            feed.renew(now)
-
-    def turn_from(self, former: Collection[PeerId]) -> None:
-        """These were sources and are none any more: what is new comes from elsewhere."""
-        for feed in self.feeds:
-            feed.leaving |= feed.parent in former
-
     def accepted(self, mate: Mate, message: wire.Accept, now: float) -> None:
-        feed = self._feed(message.stripe)
+        feed = self._feeds.find(message.stripe)
         if feed is None or not feed.may_accept(mate.peer.key):
             if feed is None or feed.parent != mate.peer.key:
                 self._circle.say(mate, wire.Unsubscribe(tag=self._circle.tag, stripe=message.stripe))
@@ -169,18 +101,16 @@ class Intake:
             feed.refuse(mate.peer.key, now)
             self._circle.say(mate, wire.Unsubscribe(tag=self._circle.tag, stripe=message.stripe))
             return
-        self._part(feed)
-        feed.accept(mate.peer.key, message.ancestors, message.above, now)
-        self._count_parents()
+        self._feeds.accept(feed, mate.peer.key, message, now)
 
     def rejected(self, mate: Mate, message: wire.Reject, now: float) -> None:
-        if (feed := self._feed(message.stripe)) is not None and feed.asked == mate.peer.key:
+        if (feed := self._feeds.find(message.stripe)) is not None and feed.asked == mate.peer.key:
             feed.refuse(mate.peer.key, now)
             feed.hints = tuple(hint.key for hint in message.hints)
 
     def moved(self, mate: Mate, message: wire.Moved, now: float) -> None:
         """My parent needs the place: look for another one while it still sends."""
-        feed = self._feed(message.stripe)
+        feed = self._feeds.find(message.stripe)
         if feed is not None and feed.parent == mate.peer.key:
             feed.refuse(mate.peer.key, now)
             feed.hints = tuple(hint.key for hint in message.hints)
@@ -189,40 +119,18 @@ class Intake:
     def leaving(self, mate: Mate, message: wire.Bye, now: float) -> None:
         """A mate goes: its own parents are the nearest replacements."""
         above = dict(message.parents)
-        for feed in self.feeds:
+        for feed in self._feeds.by_stripe:
             if feed.parent == mate.peer.key:
                 hint = above.get(feed.stripe)
                 feed.hints = (hint.key,) if hint else ()
                 feed.leaving = True
                 feed.refuse(mate.peer.key, now, stripes.MUTE_REST_S)
 
-    def gone(self, key: PeerId) -> None:
-        """The link to a mate is down."""
-        for feed in self.feeds:
-            if feed.parent == key:
-                feed.drop()
-            if feed.asked == key:
-                feed.asked = None
-            if feed.late == key:
-                feed.late = None
-        self._count_parents()
-
-    def heard(self, mate: Mate, now: float) -> None:
-        """A parent's advert renews what is known of my ancestors; a loop is left at once."""
-        for feed in self._fed_by.get(mate.peer.key, ()):
-            offer = mate.offers.get(feed.stripe)
-            if offer is not None:
-                was_rooted, feed.ancestors = self.is_rooted(feed.stripe), offer.ancestors
-                if not was_rooted and self.is_rooted(feed.stripe):
-                    feed.fed_since_s = now  # what is due counts from here
-                if adverts.short(self._circle.me) in offer.ancestors:
-                    self._part(feed)
-
     def tick(self, now: float) -> None:
         """Give up what is silent, then ask for what is missing."""
-        if not self.feeds:
-            return
         self._prospect = None
+        if not self._feeds.by_stripe or self._circle.household.rests(now):
+            return
         for feed, overdue_s in self._troubled(now):
             self._watch(feed, overdue_s, now)
         self.lacking = 0
@@ -243,18 +151,18 @@ class Intake:
         if self._prospect is not None:
             return self._prospect
         circle = self._circle
-        demoted = circle.standing.demoted(now)
+        demoted, parents = circle.standing.demoted(now), self._feeds.parents()
         suspected = {
             key
             for key, mate in circle.mates.items()
             if mate.silent_since_s is not None
             or key in demoted
-            or now - mate.heard_at_s > SUSPECT_SILENT_S[key not in self._fed_by]
+            or now - mate.heard_at_s > SUSPECT_SILENT_S[key not in parents] + circle.strain.lenience_s
         }
         feeding: dict[PeerId, int] = {}
-        starved_s = self._starved_s(now)
-        for feed in self.feeds:
-            if feed.parent is not None and self._overdue_s(feed, starved_s, now) > SUSPECT_OVERDUE_S:
+        starved_s = self._feeds.starved_s(now)
+        for feed in self._feeds.by_stripe:
+            if feed.parent is not None and self._feeds.overdue_s(feed, starved_s, now) > SUSPECT_OVERDUE_S:
                 suspected.add(feed.parent)
             key = feed.asked or feed.parent
             if key is not None:
@@ -265,43 +173,22 @@ class Intake:
     def _troubled(self, now: float) -> list[tuple[Feed, float]]:
         """The feeds that something has to be done about, and for how long their parents owe me blocks."""
         found = []
-        self.seeks = self.fed < self._target()
-        starved_s = self._starved_s(now)
-        for feed in self.feeds:
+        self.seeks = self._feeds.fed < self._target()
+        starved_s = self._feeds.starved_s(now)
+        for feed in self._feeds.by_stripe:
+            feed.hunger(now)
             if feed.parent is None:
-                if feed.hungry_since_s is None:
-                    feed.hungry_since_s = now
                 if feed.asked is not None:
                     found.append((feed, 0.0))
                 continue
-            feed.hungry_since_s = None
-            overdue_s = self._overdue_s(feed, starved_s, now)
+            overdue_s = self._feeds.overdue_s(feed, starved_s, now)
             self.seeks |= overdue_s > 0
-            feed.cut = self._is_cut(feed, now)
+            feed.cut = self._feeds.is_cut(feed, now)
             owes = overdue_s > stripes.OVERDUE_LOOK_S[0] or not feed.last_number
             if owes or feed.leaving or feed.cut or feed.asked is not None:
                 found.append((feed, overdue_s))
         self.seeks |= bool(found)
         return found
-
-    def _count_parents(self) -> None:
-        """The feeds by who feeds them, renewed at every change."""
-        self._fed_by = {}
-        for feed in self.feeds:
-            if feed.parent is not None:
-                self._fed_by.setdefault(feed.parent, []).append(feed)
-        self.fed = sum(map(len, self._fed_by.values()))
-
-    def _feed(self, stripe: Stripe) -> Feed | None:
-        return self.feeds[stripe] if stripe < len(self.feeds) else None
-
-    def _part(self, feed: Feed) -> None:
-        """Leave a feed's parent."""
-        mate = self._circle.mates.get(feed.parent) if feed.parent is not None else None
-        if mate is not None:
-            self._circle.say(mate, wire.Unsubscribe(tag=self._circle.tag, stripe=feed.stripe))
-        feed.drop()
-        self._count_parents()
 
     def _watch(self, feed: Feed, overdue_s: float, now: float) -> None:
         if (late := feed.late_answer(now)) is not None:
@@ -309,13 +196,14 @@ class Intake:
             feed.refuse(late, now)
         if feed.parent is None:
             return
-        is_mute = not feed.last_number and now - feed.fed_since_s > stripes.MUTE_DROP_S
-        if is_mute and self._flowing(now) and self.is_rooted(feed.stripe):
+        patience_s = stripes.MUTE_DROP_S + self._circle.strain.lenience_s
+        is_mute = not feed.last_number and now - feed.fed_since_s > patience_s
+        if is_mute and self._feeds.flowing(now) and self._feeds.is_rooted(feed.stripe):
             self._found_mute(feed, now)
             return
         if overdue_s > stripes.OVERDUE_DROP_S:
             feed.refuse(feed.parent, now)
-            self._part(feed)
+            self._feeds.part(feed)
         elif feed.leaving or feed.cut or overdue_s > self._patience_s(feed, overdue_s, now):
             self._ask(feed, now)
 
@@ -326,13 +214,13 @@ class Intake:
         mate = self._circle.mates[feed.parent]
         if mate.is_source:
             feed.refuse(feed.parent, now)
-            self._part(feed)
+            self._feeds.part(feed)
             return
         offer = mate.offers.get(feed.stripe)
         if offer is not None and offer.delay_ms != adverts.DELAY_UNKNOWN_MS and mate.advert_at_s > feed.fed_since_s:
             self._circle.standing.demote(feed.parent, now + DEMOTION_S)
         feed.refuse(feed.parent, now, stripes.MUTE_REST_S)
-        self._part(feed)
+        self._feeds.part(feed)
 
     def _patience_s(self, feed: Feed, overdue_s: float, now: float) -> float:
         """How long to wait for a parent that owes me blocks: longer when it lives, for then it looks for its own."""
@@ -341,64 +229,34 @@ class Intake:
         lives = now - mate.heard_at_s < overdue_s
         return max(stripes.OVERDUE_LOOK_S[lives], self.usual_s)
 
-    def is_rooted(self, stripe: Stripe) -> bool:
-        """Whether a stripe comes down to me from a source, as far as my parent tells."""
-        ancestors = self.ancestors(stripe)
-        return bool(ancestors) and adverts.is_rooted(ancestors, self._circle.roots)
-
-    def _is_cut(self, feed: Feed, now: float) -> bool:
-        """Whether nothing comes down a feed any more because somewhere above me the way to the source is cut."""
-        patience_s = UNROOTED_PIECES[feed.stripe not in self.colours] * self._circle.beat_s
-        return now - feed.last_s > patience_s and not self.is_rooted(feed.stripe)
-
-    def _flowing(self, now: float) -> bool:
-        return now - self.last_block_s < STARVED_S
-
-    def _overdue_s(self, feed: Feed, starved_s: float, now: float) -> float:
-        if feed.parent is None or not feed.last_number:
-            return 0.0
-        window = self._circle.window
-        following = window.get(feed.last_number + 1) if feed.last_number < window.newest else None
-        if following is None:
-            return starved_s
-        return stripes.overdue_s(feed, following.first_seen_s, now)
-
-    def _starved_s(self, now: float) -> float:
-        """How long nothing at all has come although most neighbours tell of newer pieces."""
-        if now - self.last_block_s < SUSPECT_OVERDUE_S:
-            return 0.0
-        newer = [
-            mate.advert.newest > self._circle.window.newest
-            for mate in self._circle.mates.values()
-            if mate.advert is not None and mate.fresh(now)
-        ]
-        return now - self.last_block_s if newer and sum(newer) * 2 > len(newer) else 0.0
-
     def _ask_for_missing(self, now: float) -> None:
-        for stripe in self.colours:
-            if not self.feeds[stripe].active:
-                self._ask(self.feeds[stripe], now)
-        target = self._target()
-        if self.fed >= target or (missing := target - sum(feed.active for feed in self.feeds)) <= 0:
+        feeds, target = self._feeds, self._target()
+        for stripe in feeds.colours:
+            if not feeds.by_stripe[stripe].active:
+                self._ask(feeds.by_stripe[stripe], now)
+        if feeds.fed >= target or (missing := target - sum(feed.active for feed in feeds.by_stripe)) <= 0:
             return
         options = []
-        for feed in self.feeds:
-            if not feed.active and feed.stripe not in self.colours:
+        for feed in feeds.by_stripe:
+            if not feed.active and feed.stripe not in feeds.colours:
                 lead = self._best(feed, now)
                 if lead is not None:
                     options.append((lead.score_s, feed.stripe))
         if len(options) < missing:
-            self.lacking |= sum(1 << feed.stripe for feed in self.feeds if not feed.active)
+            self.lacking |= sum(1 << feed.stripe for feed in feeds.by_stripe if not feed.active)
         for _, stripe in sorted(options)[:missing]:
-            self._ask(self.feeds[stripe], now)
+            self._ask(feeds.by_stripe[stripe], now)
 
     def _target(self) -> int:
-        return min(self._circle.n, self._circle.k + self._circle.settings.spares)
+        """On how many stripes to be fed. Who has lodgers fetches no spare: its line is to carry the stream once."""
+        spares = 0 if self._circle.household.lodgers else self._circle.settings.spares
+        return min(self._circle.n, self._circle.k + spares)
 
     def _rank(self, stripe: Stripe) -> int:
-        if stripe in self.colours:
-            return slots.relay_rank(self._circle.slots // len(self.colours))
-        return slots.leaf_rank(self._circle.vantage.access, relays=bool(self.colours), spare=self.fed >= self._circle.k)
+        circle, feeds = self._circle, self._feeds
+        if stripe in feeds.colours:
+            return slots.relay_rank(circle.slots // len(feeds.colours))
+        return slots.leaf_rank(circle.vantage.access, relays=bool(feeds.colours), spare=feeds.fed >= circle.k)
 
     def _best(self, feed: Feed, now: float) -> Lead | None:
         prospect = self._survey(now)
@@ -417,7 +275,7 @@ class Intake:
         )
         found = [lead for lead in found if lead.key not in prospect.suspected]
         if rank >= slots.CONFINED:
-            if ADRIFT_PIECES <= (now - self.last_block_s) / self._circle.beat_s < LEAVES_WAIT_PIECES:
+            if ADRIFT_PIECES <= (now - self._feeds.last_block_s) / self._circle.beat_s < LEAVES_WAIT_PIECES:
                 # All is cut off: the source's places belong to those who pass on what they get.
                 found = [lead for lead in found if not self._circle.mates[lead.key].is_source]
             # A leaf drives nobody out as long as there is room anywhere.
@@ -433,18 +291,19 @@ class Intake:
         if lead is None:
             self.lacking |= 1 << feed.stripe
             return
-        feed.ask(lead.key, now, self._circle.mates[lead.key].peer.rtt_s)
+        lenience_s = min(ANSWER_LENIENCE_S, self._circle.strain.lenience_s)
+        feed.ask(lead.key, now, self._circle.mates[lead.key].peer.rtt_s, lenience_s)
         message = wire.Subscribe(
             tag=self._circle.tag,
             stripe=feed.stripe,
-            since=self._since(),
-            spare=feed.stripe not in self.colours and self.fed >= self._circle.k,
+            since=self.since(),
+            spare=feed.stripe not in self._feeds.colours and self._feeds.fed >= self._circle.k,
         )
         self._circle.say(self._circle.mates[lead.key], message)
         feeding = self._survey(now).feeding
         feeding[lead.key] = feeding.get(lead.key, 0) + 1
 
-    def _since(self) -> int:
+    def since(self) -> int:
         """The first recent piece that I lack; 0, from the last key frame, when I have none yet."""
         window = self._circle.window
         if not window.newest_complete:
@@ -461,10 +320,10 @@ class Intake:
 
     def _improve(self, now: float) -> None:
         """Try a nearer parent for the slowest stripe, or for one of my colours, while the old one goes on."""
-        fed = [feed for feed in self.feeds if feed.parent is not None and feed.delay_s is not None]
+        fed = [feed for feed in self._feeds.by_stripe if feed.parent is not None and feed.delay_s is not None]
         if not fed:
             return
-        mine = [feed for feed in fed if feed.stripe in self.colours]
+        mine = [feed for feed in fed if feed.stripe in self._feeds.colours]
         if mine and self._circle.rng.random() < CLIMB_SHARE:
             feed, least_s = self._circle.rng.choice(mine), CLIMB_LEAST_PIECES * self._circle.beat_s
             if feed.parent is not None and (feed.delay_s or 0.0) > least_s:
@@ -477,15 +336,16 @@ class Intake:
     def _try_nearer(self, feed: Feed, least_s: float, now: float) -> None:
         lead = self._best(feed, now)
         delay_s = feed.delay_s or 0.0
-        if lead is not None and lead.score_s < min(delay_s * IMPROVE_RATIO, delay_s - least_s):
+        mine_s = self._circle.strain.lenience_s  # of the delay, it may be this machine's own
+        if lead is not None and lead.score_s < min(delay_s * IMPROVE_RATIO, delay_s - least_s - mine_s):
             self._ask(feed, now)
 
     def _drop_surplus(self) -> None:
         """Leave the slowest parents that neither my colours nor the rebuilding need."""
-        fed = [feed for feed in self.feeds if feed.parent is not None]
-        surplus = len(fed) - max(self._target(), min(COLOURS_MAX, len(self.colours)))
+        fed = [feed for feed in self._feeds.by_stripe if feed.parent is not None]
+        surplus = len(fed) - max(self._target(), min(COLOURS_MAX, len(self._feeds.colours)))
         if surplus <= 0:
             return
-        others = [feed for feed in fed if feed.stripe not in self.colours]
+        others = [feed for feed in fed if feed.stripe not in self._feeds.colours]
         for feed in sorted(others, key=lambda feed: feed.delay_s or 0.0, reverse=True)[:surplus]:
-            self._part(feed)
+            self._feeds.part(feed)

@@ -2,18 +2,18 @@
 
 Neighbours name addresses, and a neighbour may name anything: so what one of them brings is bounded in number and in
 dials a second, an address prefix is given up when it fails often, and which one is dialled next is left to luck.
+Trackers name addresses without keys, which anybody can register there: they count as brought by one bad neighbour, are
+dialled slower still, once, and left alone for long when nobody answers.
 """
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
-from functools import lru_cache
-from ipaddress import ip_address
 from random import Random
 from typing import TypeVar
 
 from swarm.messages import Contact
-from swarm.prefixes import crowd, is_shared, reach
+from swarm.prefixes import crowd, dialable, is_shared, reach
 from swarm.units import Access, Address, PeerId
 
 K = TypeVar("K")
@@ -37,6 +37,18 @@ DIALS_HANGING = 24
 DIALS_BROUGHT = (4.0, 16)
 """Dials to what one neighbour has brought: so many a second in the long run, so many at once."""
 
+FOUND = PeerId(b"")
+"""Stands for the bringer of what trackers, the DHT and the like have told, which is nobody's word."""
+
+FOUND_MAX = 64
+DIALS_FOUND = (0.5, 16)
+"""Dials to addresses that were found: so many a second in the long run, so many at once."""
+
+FOUND_REST_S = (60.0, 3600.0)
+"""Where nobody has answered is not dialled for so long, however often it is found; doubled each time."""
+
+RESTS_MAX = 512
+
 FAILURES_PER_CROWD = 8
 FAILURES_S = 60.0
 """After so many failed dials to one address prefix within this time, it is left alone for the rest of it."""
@@ -58,8 +70,8 @@ class Prospect:
 
     ``colours``: the stripes that it is said to relay (bit i: stripe i). ``named_by`` named it last, with the key
     ``named`` and an ``access``; ``invited``: it wants to be dialled, so ``named_by`` says;
-    ``introduced``: ``named_by`` has been asked to tell it of this dial. ``asked_until_s``: until then it is expected to
-    dial this node.
+    ``proved``: who proved last to be there; ``introduced``: ``named_by`` has been asked to tell it of this dial.
+    ``asked_until_s``: until then it is expected to dial this node.
     """
 
     address: Address
@@ -72,6 +84,7 @@ class Prospect:
     named_by: PeerId | None = None
     invited: bool = False
     kept: bool = False
+    proved: PeerId | None = None
     introduced: bool = False
     asked_until_s: float = 0.0
     failures: int = 0
@@ -103,6 +116,13 @@ class AddressBook:
     _hinted: set[Address] = field(default_factory=set)
     _dialled_until_s: dict[PeerId, float] = field(default_factory=dict)
     _failed: dict[str, _Failures] = field(default_factory=dict)
+    _rests: dict[Address, tuple[float, float]] = field(default_factory=dict)
+    """Found addresses where nobody answered: until when they rest, and how long the next rest is."""
+
+    @property
+    def dialling(self) -> Collection[Address]:
+        """Where a dial is under way."""
+        return self._dialling.keys()
 
     def add_link(self, addresses: Iterable[Address]) -> None:
         for address in addresses:
@@ -138,6 +158,19 @@ class AddressBook:
             self._put(Prospect(contact.address, contact.key, bringer.key, name))
             self._renew(contact, bringer)
 
+    def found(self, addresses: Iterable[Address], now: float) -> None:
+        """Take in what a tracker or the like tells, as long as there is room for it."""
+        for address in addresses:
+            name = crowd(address)
+            rests = self._rests.get(address, (0.0, 0.0))[0] > now or self._gave_up(name, now)
+            if not dialable(address) or address in self.prospects or rests:
+                continue
+            if is_shared(name) and self._crowds[None, name] >= KNOWN_PER_CROWD:
+                continue
+            if self._brought[FOUND] >= FOUND_MAX or (len(self.prospects) >= KNOWN_MAX and not self._make_room(FOUND)):
+                return
+            self._put(Prospect(address, None, FOUND, name))
+
     def hint(self, contacts: Iterable[Contact], bringer: Contact, now: float) -> None:
         """Take in what a neighbour named as a parent to be had now: it is dialled beyond what is wanted otherwise."""
         hints = list(contacts)
@@ -158,6 +191,14 @@ class AddressBook:
             if kept is not None:
                 kept.kept, kept.named = True, contact.key
 
+    def revive(self, contacts: Collection[Contact], now: float) -> None:
+        """These peers were reached until this node moved: earlier failures there say nothing of here."""
+        self._failed.clear()
+        for contact in contacts:
+            self.hint((contact,), contact, now)
+            if (prospect := self.prospects.get(contact.address)) is not None:
+                prospect.failures, prospect.next_s = 0, now
+
     def invite(self, contact: Contact, bringer: Contact, now: float) -> None:
         """A neighbour says that this peer wants to be dialled now; it counts as that neighbour's doing."""
         self.hint((contact,), bringer, now)
@@ -172,18 +213,22 @@ class AddressBook:
         now: float,
         lacking: int = 0,
         *,
+        most: int = DIALS_HANGING,
         usable: Callable[[Prospect], bool] = lambda prospect: True,
         rng: Random,
     ) -> list[Prospect]:
-        """Whom to dial now, so that about ``wanted`` more neighbours come; marks them as being dialled.
+        """Whom to dial now, ``most`` at most, so that about ``wanted`` more neighbours come; marks them as dialled.
 
-        The user's own come first, then those that are said to relay a stripe of ``lacking`` (bit i: stripe i).
+        The user's own come first, then those that are said to relay a stripe of ``lacking`` (bit i: stripe i); those
+        that were found come last.
         ``usable`` tells whether there is a way to a peer.
         """
+        if not most:
+            return []
         hinted, self._hinted = self._hinted, set()
         room = max(min(wanted, DIALS_AT_ONCE), min(len(hinted), HINTED_AT_ONCE))
         fresh = sum(now - p.dialled_s < HANGS_S for p in self._dialling.values())
-        room = min(room - fresh, DIALS_HANGING - len(self._dialling))
+        room = min(room - fresh, DIALS_HANGING - len(self._dialling), most)
         if room <= 0:
             return []
         here = connected()
@@ -194,18 +239,17 @@ class AddressBook:
             and not p.dialling
             and (p.failures < TRIES_MAX or p.from_link or p.address in hinted)
             and p.address not in here
-            and not self._rests(p, now)
+            and not self._pauses(p, now)
             and usable(p)
         ]
         found: list[Prospect] = []
-        for prospect in sorted(
-            _over_crowds(idle, rng),
-            key=lambda p: (not p.from_link or p.failures > 0, p.address not in hinted, not p.colours & lacking),
-        ):
+        for prospect in sorted(_over_crowds(idle, rng), key=lambda p: _rank(p, hinted, lacking)):
             if len(found) == room:
                 break
             if self._affordable(prospect, now):
                 found.append(prospect)
+        if len(found) == most:
+            self._hinted = hinted - {prospect.address for prospect in found}
         for prospect in found:
             prospect.dialling, prospect.introduced, prospect.dialled_s = True, False, now
             self._dialling[prospect.address] = prospect
@@ -220,10 +264,13 @@ class AddressBook:
                 self.failed(prospect.address, now)
         return found
 
-    def reached(self, address: Address) -> None:
+    def reached(self, address: Address, key: PeerId) -> None:
+        """This peer has proved that it is there. One that has two addresses is not to be dialled at both for ever."""
         if (prospect := self.prospects.get(address)) is not None:
             self._end_dial(prospect)
+            prospect.proved = key
             prospect.failures = 0
+            self._rests.pop(address, None)
             self._failed.pop(prospect.crowd, None)
 
     def came(self, key: PeerId) -> None:
@@ -243,8 +290,11 @@ class AddressBook:
         self._end_dial(prospect)
         prospect.failures += 1
         prospect.next_s = now + min(RETRY_S[1], RETRY_S[0] * 2 ** min(DOUBLINGS_MAX, prospect.failures - 1))
-        if prospect.failures >= TRIES_MAX and not prospect.from_link and not prospect.kept:
+        strange = prospect.bringer == FOUND and prospect.proved is None
+        if (strange or prospect.failures >= TRIES_MAX) and not prospect.from_link and not prospect.kept:
             self.forget(address)
+            if strange:
+                self._rest(address, now)
 
     def forget(self, address: Address) -> None:
         if (prospect := self.prospects.pop(address, None)) is not None:
@@ -309,7 +359,7 @@ class AddressBook:
         bringer = prospect.named_by if prospect.invited else prospect.bringer
         if bringer is None:
             return True
-        rate, burst = DIALS_BROUGHT
+        rate, burst = DIALS_FOUND if bringer == FOUND else DIALS_BROUGHT
         until_s = max(now, self._dialled_until_s.get(bringer, now))
         if until_s - now > (burst - 0.5) / rate:
             return False
@@ -317,6 +367,13 @@ class AddressBook:
             self._dialled_until_s = {key: at for key, at in self._dialled_until_s.items() if at > now}
         self._dialled_until_s[bringer] = until_s + 1 / rate
         return True
+
+    def _rest(self, address: Address, now: float) -> None:
+        """Nobody was there: leave a stranger's address in peace for a while."""
+        _, rest_s = self._rests.pop(address, (now, FOUND_REST_S[0]))
+        if len(self._rests) >= RESTS_MAX:
+            del self._rests[next(iter(self._rests))]
+        self._rests[address] = now + rest_s, min(FOUND_REST_S[1], 2 * rest_s)
 
     def _note_failure(self, name: str, now: float) -> None:
         known = self._failed.get(name)
@@ -332,7 +389,7 @@ class AddressBook:
         known = self._failed.get(name)
         return known is not None and known.count >= FAILURES_PER_CROWD and now - known.since_s < FAILURES_S
 
-    def _rests(self, prospect: Prospect, now: float) -> bool:
+    def _pauses(self, prospect: Prospect, now: float) -> bool:
         return not prospect.from_link and self._gave_up(prospect.crowd, now)
 
 
@@ -353,12 +410,11 @@ def _over_crowds(prospects: list[Prospect], rng: Random) -> list[Prospect]:
     return [prospect for _, prospect in sorted(places, key=lambda place: place[0])]
 
 
-@lru_cache(maxsize=16_384)
-def dialable(address: Address) -> bool:
-    """Whether an address can be a peer's at all; a neighbour may name anything."""
-    host, _, zone = address.host.partition("%")
-    ip = ip_address(host)
-    if ip.is_multicast or ip.is_unspecified or (ip.version == 4 and ip.is_reserved):
-        return False
-    # Without the name of the interface a link-local IPv6 address leads nowhere.
-    return 0 < address.port < 65536 and not (ip.version == 6 and ip.is_link_local and not zone)
+def _rank(prospect: Prospect, hinted: Collection[Address], lacking: int) -> tuple[bool, ...]:
+    """Who is dialled first: the least."""
+    return (
+        not prospect.from_link or prospect.failures > 0,
+        prospect.address not in hinted,
+        not prospect.colours & lacking,
+        prospect.bringer == FOUND,
+    )

@@ -57,6 +57,15 @@ RATES: Final = {
     17: Rate("pong", 2.0, 20.0),
     18: Rate("meet", 4.0, 40.0),
     19: Rate("introduce", 4.0, 40.0),
+    20: Rate("homes", 0.5, 10.0),
+    21: Rate("tombstone", 0.5, 4.0),
+    22: Rate("key request", 1.0, 10.0),
+    23: Rate("key grant", 2.0, 20.0),
+    24: Rate("key refusal", 2.0, 20.0),
+    25: Rate("hosting", 4.0, 20.0),
+    26: Rate("lodge", 2.0, 10.0),
+    27: Rate("lodged", 2.0, 10.0),
+    28: Rate("unlodge", 2.0, 10.0),
 }
 """By the message's type byte; for one peer in one swarm."""
 

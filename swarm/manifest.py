@@ -2,9 +2,10 @@
 
 Bytes, in network order; texts and media have their length in front:
 
-    format u8 (2), stream 32, epoch u32, revision u32, created i64 (microseconds since 1970), flags u8 (bit 0: ended),
-    count u8 and so many peer keys of 32 (the sources), title u16 + UTF-8, count u8, then for each rendition
+    format u8 (2), stream 32, epoch u32, revision u32, created i64 (microseconds since 1970), flags u8 (bit 0: ended,
+    bit 1: sealed), count u8 and so many peer keys of 32 (the sources), title u16 + UTF-8, count u8, for each rendition
         number u8, bitrate u32 (bit/s), piece u32 (microseconds), k u8, n u8, name u8 + UTF-8, media u16 + bytes
+    if sealed: admission u8, rotation u16 (seconds), session 8, salt 16, cost u8, sealed title u16 + bytes
     signature 64 by the stream's key over a context and all bytes before it
 
 A manifest has one spelling only: reading it and signing it again gives the same bytes.
@@ -19,9 +20,10 @@ from typing import Final
 from swarm.errors import LocalError, MalformedMessage, ProofError
 from swarm.identity import Identity, verify
 from swarm.pieces import DURATION_US_MAX, STRIPES_MAX
+from swarm.sealing import SALT_BYTES, SESSION_BYTES, Admission, Lock, lock_fault
+from swarm.titles import TITLE_CHARS_MAX
 from swarm.units import KEY_BYTES, SIGNATURE_BYTES, PeerId, StreamId
 
-TITLE_CHARS_MAX: Final = 200
 NAME_CHARS_MAX: Final = 40
 RENDITIONS_MAX: Final = 16
 SOURCES_MAX: Final = 4
@@ -32,6 +34,9 @@ _CONTEXT: Final = b"seedcast manifest 1\0"
 _FORMAT: Final = 2
 _HEAD: Final = struct.Struct(">IIqB")
 _RENDITION: Final = struct.Struct(">BIIBB")
+_LOCK: Final = struct.Struct(f">BH{SESSION_BYTES}s{SALT_BYTES}sB")
+_ENDED: Final = 0x01
+_SEALED: Final = 0x02
 _BYTE: Final = struct.Struct(">B")
 _SHORT: Final = struct.Struct(">H")
 
@@ -61,6 +66,7 @@ class Manifest:
     """A stream's description; of two, the one with the greater (epoch, revision) holds.
 
     ``sources`` are the peers that send the stream's pieces first; nobody else is taken for one, whatever it says.
+    With a ``lock`` the stream is sealed: the title is empty here, and each rendition's media is sealed too.
     """
 
     stream: StreamId
@@ -71,6 +77,7 @@ class Manifest:
     renditions: tuple[RenditionInfo, ...]
     sources: tuple[PeerId, ...] = ()
     ended: bool = False
+    lock: Lock | None = None
 
 
 def is_printable(text: str) -> bool:
@@ -113,7 +120,7 @@ def _encode(manifest: Manifest) -> bytes:
     parts = [
         _BYTE.pack(_FORMAT),
         manifest.stream,
-        _HEAD.pack(manifest.epoch, manifest.revision, manifest.created_us, manifest.ended),
+        _HEAD.pack(manifest.epoch, manifest.revision, manifest.created_us, _flags(manifest)),
         _BYTE.pack(len(manifest.sources)),
         *manifest.sources,
         _sized(_SHORT, manifest.title.encode()),
@@ -123,7 +130,14 @@ def _encode(manifest: Manifest) -> bytes:
         parts.append(_RENDITION.pack(r.number, r.bitrate_bps, r.piece_us, r.k, r.n))
         parts.append(_sized(_BYTE, r.name.encode()))
         parts.append(_sized(_SHORT, r.media))
+    if (lock := manifest.lock) is not None:
+        parts.append(_LOCK.pack(lock.admission, lock.rotation_s, lock.session, lock.salt, lock.cost))
+        parts.append(_sized(_SHORT, lock.title))
     return b"".join(parts)
+
+
+def _flags(manifest: Manifest) -> int:
+    return (_ENDED if manifest.ended else 0) | (_SEALED if manifest.lock is not None else 0)
 
 
 def _sized(length: struct.Struct, data: bytes) -> bytes:
@@ -135,13 +149,14 @@ def _decode(body: bytes) -> Manifest:
     if reader.unpack(_BYTE) != (_FORMAT,):
         raise MalformedMessage("manifest of an unknown format")
     stream = StreamId(reader.take(KEY_BYTES))
-    epoch, revision, created_us, ended = reader.unpack(_HEAD)
-    if ended > 1:
+    epoch, revision, created_us, flags = reader.unpack(_HEAD)
+    if flags & ~(_ENDED | _SEALED):
         raise MalformedMessage("manifest has unknown flags")
     sources = tuple(PeerId(reader.take(KEY_BYTES)) for _ in range(reader.unpack(_BYTE)[0]))
     title = reader.text(_SHORT)
     (count,) = reader.unpack(_BYTE)
     renditions = tuple(_decode_rendition(reader) for _ in range(count))
+    lock = _decode_lock(reader) if flags & _SEALED else None
     reader.end()
     return Manifest(
         stream=stream,
@@ -151,7 +166,8 @@ def _decode(body: bytes) -> Manifest:
         created_us=created_us,
         sources=sources,
         renditions=renditions,
-        ended=ended == 1,
+        ended=bool(flags & _ENDED),
+        lock=lock,
     )
 
 
@@ -165,6 +181,20 @@ def _decode_rendition(reader: "_Reader") -> RenditionInfo:
         k=k,
         n=n,
         media=reader.sized(_SHORT),
+    )
+
+
+def _decode_lock(reader: "_Reader") -> Lock:
+    admission, rotation_s, session, salt, cost = _LOCK.unpack(reader.take(_LOCK.size))
+    if admission not in tuple(Admission):
+        raise MalformedMessage("manifest has an unknown way of admission")
+    return Lock(
+        admission=Admission(admission),
+        rotation_s=rotation_s,
+        session=session,
+        salt=salt,
+        cost=cost,
+        title=reader.sized(_SHORT),
     )
 
 
@@ -221,6 +251,8 @@ def _faults(manifest: Manifest) -> Iterator[str]:
         yield "two renditions have the same number"
     for rendition in manifest.renditions:
         yield from _rendition_faults(rendition)
+    if manifest.lock is not None:
+        yield from filter(None, [lock_fault(manifest.lock), "a sealed stream shows no title" * bool(manifest.title)])
 
 
 def _rendition_faults(r: RenditionInfo) -> Iterator[str]:

@@ -4,28 +4,33 @@ Nothing here waits: a message or a tick changes the state and appends to the nod
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 from swarm import clock, wire
+from swarm.allowances import Allowances
+from swarm.announcements import last_manifest, next_manifest
 from swarm.circle import Circle
-from swarm.errors import LocalError
-from swarm.events import ManifestReady
+from swarm.feeds import Feeds
 from swarm.gathering import Gathering
+from swarm.greetings import Greetings
 from swarm.herald import Herald
+from swarm.identity import Identity
 from swarm.intake import Intake
 from swarm.join import AddressBook
-from swarm.limits import Budgets
-from swarm.loans import Loans
-from swarm.manifest import Manifest, RenditionInfo, open_manifest, sign_manifest
+from swarm.key_exchange import KeyExchange
+from swarm.manifest import Manifest, RenditionInfo, open_manifest
 from swarm.messages import Message
 from swarm.outgo import Outgo
 from swarm.palette import choose_colours
 from swarm.peers import Mate, Peer
-from swarm.pieces import make_piece
+from swarm.pieces import SignedPiece, make_piece
 from swarm.recall import Recall
-from swarm.rendezvous import Rendezvous
-from swarm.status import PeerStatus, StreamStatus
-from swarm.units import Access, Address, LinkId, PeerId, Stripe
+from swarm.rendezvous import HOUSEMATES_MAX, Rendezvous
+from swarm.roof import Roof
+from swarm.sealing import Place
+from swarm.status import StreamStatus
+from swarm.tombstone import Tombstone
+from swarm.units import Access, Address, PeerId, Stripe
+from swarm.views import stream_status
 
 TICK_S = 0.1
 CALM_TICK_S = 0.4
@@ -33,7 +38,6 @@ CALM_TICK_S = 0.4
 
 TICK_SOON_S = 0.02
 """What cannot wait for the next tick waits so long after the last one: a flood of news is looked at together."""
-
 SLOW_TICK_S = 0.5
 CLOCK_EVERY_S = 2.0
 BYE_LINGER_S = 0.3
@@ -43,22 +47,25 @@ BYE_LINGER_S = 0.3
 class Membership:
     """All of one swarm. ``others`` tells how many swarms share the uplink."""
 
-    def __init__(self, circle: Circle, now: float, others: Callable[[], int]) -> None:
+    def __init__(self, circle: Circle, me: Identity, now: float, others: Callable[[], int]) -> None:
         self.circle = circle
-        self.intake = Intake(circle)
-        self.outgo = Outgo(circle, self.intake)
-        self.rendezvous = Rendezvous(circle, self.intake, now)
+        self.feeds = Feeds(circle)
+        self.intake = Intake(circle, self.feeds)
+        self.outgo = Outgo(circle, self.feeds)
+        self.rendezvous = Rendezvous(circle, self.feeds, self.intake, now)
+        self.greetings = Greetings(circle, self.rendezvous.book)
+        self.allowances = Allowances(circle, self.outgo)
         self.recall = Recall(circle)
-        self._loans = Loans(circle, self.outgo)
-        self._gathering = Gathering(circle, self.intake, self.outgo)
-        self._herald = Herald(circle, self.intake, self.outgo, now)
+        self.keys = KeyExchange(circle, me)
+        self._keys_version = circle.keyring.version
+        self._roof = Roof(circle, self.intake)
+        self._gathering = Gathering(circle, self.feeds, self.intake, self.outgo, self._roof)
+        self._herald = Herald(circle, self.feeds, self.outgo, now)
         self._others = others
         self._tick_s = now
         self._ticked_s = float("-inf")
         self._slow_s = self._clock_s = now
         self._bytes_in = self._bytes_out = 0
-        self._greeted: dict[PeerId, LinkId] = {}
-        self._budgets: dict[PeerId, Budgets] = {}
 
     @property
     def book(self) -> AddressBook:
@@ -70,29 +77,20 @@ class Membership:
         self, title: str, epoch: int, renditions: Sequence[RenditionInfo], sources: Sequence[PeerId], now: float
     ) -> None:
         """Put a new manifest on air and tell everybody; ``sources`` are the peers that send the stream's pieces."""
-        circle = self.circle
-        assert circle.owner is not None
-        epoch_before, revision = circle.manifest_version
-        if epoch < epoch_before:
-            raise LocalError(f"epoch {epoch} is older than {epoch_before}, which is on air; epochs only grow")
-        manifest = Manifest(
-            stream=circle.stream,
-            epoch=epoch,
-            revision=revision + 1 if epoch == epoch_before else 1,
-            title=title,
-            created_us=circle.wall_us(now),
-            sources=tuple(sources),
-            renditions=tuple(renditions),
+        manifest, data = next_manifest(
+            self.circle, title=title, epoch=epoch, renditions=renditions, sources=sources, now=now
         )
-        self._adopt(manifest, sign_manifest(manifest, circle.owner), now)
+        self._adopt(manifest, data, now)
 
     def publish(
         self, payload: bytes, *, number: int, key: bool, capture_us: int, duration_us: int, now: float
-    ) -> bytes:
-        """Code, hash, sign and send one piece; its signed header."""
+    ) -> SignedPiece:
+        """Seal if it has to be, code, hash, sign and send one piece; what went out."""
         circle = self.circle
         assert circle.owner is not None
         assert circle.manifest is not None
+        place = Place(circle.tag, circle.manifest.epoch, number, key, capture_us, duration_us)
+        payload = circle.keyring.seal(payload, place, now)
         sealed = make_piece(
             payload,
             stream=circle.stream,
@@ -112,76 +110,59 @@ class Membership:
         for index in range(circle.n):
             self.outgo.forward(entry, index, None, now)
             self._herald.ride(None, Stripe(index), now)
-        return sealed.header_bytes
+        self._roof.made(entry, now)
+        return SignedPiece(sealed.header_bytes, payload)
 
-    def lend(self, number: int, record: bytes | None, now: float) -> None:
-        """What the application has kept of an old piece that was wanted: signed header and payload, or nothing."""
-        for mate, size_bytes in self._loans.give(number, record, now):
-            self._budget(mate).past.spend(size_bytes)
+    def tell_end(self, tombstone: Tombstone) -> None:
+        """The stream is over for good: tell everybody, and leave."""
+        for mate in self.circle.mates.values():
+            self.circle.say(mate, wire.TombstoneMessage(tag=self.circle.tag, data=tombstone.data))
+        self._part()
 
     def leave(self, now: float) -> None:
         """Say good-bye; children get my parents as hints. When the source leaves, its broadcast has ended."""
-        if self.circle.is_source:
-            self._end(now)
-        parents = []
-        for feed in self.intake.feeds:
-            mate = self.circle.mates.get(feed.parent) if feed.parent is not None else None
-            if mate is not None:
-                parents.append((feed.stripe, mate.contact))
-        bye = wire.Bye(tag=self.circle.tag, parents=tuple(parents))
-        for mate in self.circle.mates.values():
-            self.circle.say(mate, bye)
+        if (last := last_manifest(self.circle, now)) is not None:
+            self._adopt(*last, now)
+        self._part()
 
-    def _end(self, now: float) -> None:
-        """Tell everybody, signed, that nothing more comes until another epoch begins."""
-        circle = self.circle
-        if circle.owner is not None and circle.manifest is not None and not circle.manifest.ended:
-            last = replace(
-                circle.manifest, revision=circle.manifest.revision + 1, created_us=circle.wall_us(now), ended=True
-            )
-            self._adopt(last, sign_manifest(last, circle.owner), now)
+    def _part(self) -> None:
+        parents = [(feed.stripe, feed.parent) for feed in self.feeds.by_stripe if feed.parent is not None]
+        for mate in self.circle.mates.values():
+            named = ((stripe, contact) for stripe, key in parents for contact in self.circle.contacts((key,), mate))
+            self.circle.say(mate, wire.Bye(tag=self.circle.tag, parents=tuple(named)))
 
     def told(self, addresses: Sequence[Address], now: float) -> None:
         """The application has heard of members: those that are new are dialled without delay."""
         self.book.add_link(addresses)
         self._soon(now)
 
+    def found(self, addresses: Sequence[Address], now: float) -> None:
+        """A tracker or the like gives addresses, whoever may be there."""
+        self.book.found(addresses, now)
+        self._soon(now)
+
     # -- links
-
-    def greet(self, peer: Peer) -> None:
-        """Tell a peer that I am in this swarm; if it is too, it answers."""
-        self.greeted(peer)
-        self.circle.say(self.circle.mates.get(peer.key) or Mate(peer), self.interest())
-
-    def greeted(self, peer: Peer) -> None:
-        """A peer has been told over this link that I am in this swarm."""
-        self._greeted[peer.key] = peer.link
-
-    def interest(self) -> wire.Interest:
-        """That I am in this swarm, and what I have of its description."""
-        epoch, revision = self.circle.manifest_version
-        return wire.Interest(tag=self.circle.tag, epoch=epoch, revision=revision)
-
-    def greet_if_named(self, peer: Peer) -> None:
-        """Tell a peer whose address a neighbour or the link has named, though the link to it was up before."""
-        named = peer.key not in self.circle.mates and peer.address in self.book.prospects
-        if named and self._greeted.get(peer.key) != peer.link:
-            self.greet(peer)
 
     def parted(self, key: PeerId, address: Address, now: float) -> None:
         """The link to a peer is down."""
-        self._greeted.pop(key, None)
+        self.greetings.forget(key)
         self._lose(key, address, now)
+
+    def find_again(self, peer: Peer | None, now: float) -> None:
+        """A mate was lost because this node has moved: it is dialled at once where it may be."""
+        self.book.revive(peer.contacts() if peer is not None else (), now)
+        self._soon(now)
 
     def _lose(self, key: PeerId, address: Address, now: float) -> None:
         self.book.failed(address, now)
-        self._budgets.pop(key, None)
+        self.allowances.forget(key)
         mate = self.circle.mates.pop(key, None)
         if mate is None:
             return
         self._bytes_in += mate.bytes_in
         self._bytes_out += mate.bytes_out
-        self.intake.gone(key)
+        self.feeds.gone(key)
+        self._roof.gone(key, now)
         self.outgo.nursery.remove_everywhere(key)
         self._soon(now)
 
@@ -192,10 +173,12 @@ class Membership:
             self.outgo.nursery.judge(mate, demoted=True)
 
     def busy(self) -> set[PeerId]:
-        """The peers whose links carry a stripe, are about to, or lead to a source."""
-        asked = {feed.asked for feed in self.intake.feeds if feed.asked is not None}
+        """The peers whose links carry a stripe, are about to, or lead to a source or to somebody of this household."""
         sources = {key for key, mate in self.circle.mates.items() if mate.is_source}
-        return self.intake.parents() | self.outgo.nursery.everybody() | asked | sources
+        house = self.circle.household
+        near = {*house.lodgers, *(mate.peer.key for mate in self.circle.housemates()[:HOUSEMATES_MAX])}
+        near |= {house.host} if house.host is not None else set()
+        return self.feeds.parents() | self.outgo.nursery.everybody() | self.feeds.asked() | sources | near
 
     def silent(self, key: PeerId, now: float) -> None:
         """A neighbour acknowledges nothing any more: its places are needed, and another parent."""
@@ -203,7 +186,8 @@ class Membership:
         if mate is not None:
             mate.silent_since_s = now
             self.outgo.nursery.remove_everywhere(key)
-            self.intake.gone(key)
+            self.feeds.gone(key)
+            self._roof.silent(key, now)
             self._soon(now)
 
     def receive(self, peer: Peer, message: Message, now: float) -> None:
@@ -236,6 +220,8 @@ class Membership:
         if now < self._tick_s:
             return
         self._ticked_s = now
+        if self._roof.tick(now):
+            self._slow_s = now  # what I relay follows from it
         if now >= self._slow_s:
             self._slow_s = now + SLOW_TICK_S
             self._slow_tick(now)
@@ -247,47 +233,29 @@ class Membership:
             self._herald.probe(now)
             self._gathering.tick(now)
             self.recall.tick(now)
+            self.keys.tick(now)
+            self._follow_keys()
             self._climb(now)
         self._drop_leavers(now)
         self.rendezvous.dial(now, neighbours, connected)
         self._tick_s = now + (TICK_S if self._is_busy() else CALM_TICK_S)
 
     def _is_busy(self) -> bool:
-        """Whether a piece, a parent or a manifest is being waited for."""
+        """Whether a piece, a parent or a manifest is being waited for, or all comes from one host, which may die."""
         circle = self.circle
+        if circle.household.host is not None:
+            return True
         return not circle.n or any(circle.window.incomplete()) or self.intake.seeks or self.recall.seeks
 
     def status(self) -> StreamStatus:
         mates = self.circle.mates.values()
-        return StreamStatus(
-            peers=tuple(self._peer_status(mate) for mate in mates),
+        return stream_status(
+            self.circle,
+            self.feeds,
+            self.outgo,
+            self._gathering,
             bytes_in=self._bytes_in + sum(mate.bytes_in for mate in mates),
             bytes_out=self._bytes_out + sum(mate.bytes_out for mate in mates),
-            payload_bytes=self._gathering.payload_bytes,
-            pieces_ready=self._gathering.ready,
-            pieces_lost=self._gathering.lost,
-            delay_s=self._gathering.delay_s,
-            clock_offset_s=self.circle.clock_offset_us / 1e6,
-            bitrate_bps=self.circle.bitrate_bps,
-            colours=self.outgo.nursery.colours,
-            slots=self.outgo.nursery.total,
-            children=self.outgo.nursery.used,
-            blocks=self._gathering.blocks,
-            surplus=self._gathering.surplus,
-            duplicates=self._gathering.duplicates,
-            equivocations=self.circle.window.equivocations,
-        )
-
-    def _peer_status(self, mate: Mate) -> PeerStatus:
-        return PeerStatus(
-            key=mate.peer.key,
-            address=mate.peer.address,
-            bytes_in=mate.bytes_in,
-            bytes_out=mate.bytes_out,
-            rtt_s=mate.peer.rtt_s,
-            stripes_from=tuple(self.intake.stripes_from(mate.peer.key)),
-            stripes_to=tuple(self.outgo.nursery.stripes_of(mate.peer.key)),
-            is_source=mate.is_source,
         )
 
     # -- messages
@@ -301,7 +269,8 @@ class Membership:
             case wire.Peers():
                 self.rendezvous.learn(mate, message.contacts, now)
             case wire.Subscribe():
-                self._subscribe(mate, message, now)
+                self.allowances.subscribe(mate, message, now)
+                self._herald.soon(now)
             case wire.Unsubscribe():
                 self.outgo.nursery.remove(message.stripe, mate.peer.key)
             case wire.Accept():
@@ -315,7 +284,7 @@ class Membership:
                 self.rendezvous.ask_there(mate, message.hints, now)
                 self.intake.moved(mate, message, now)
             case wire.Want():
-                self._want(mate, message, now)
+                self.allowances.want(mate, message, now)
             case wire.Sorry():
                 self._gathering.sorry(mate, message.number, now)
                 self.recall.sorry(mate, message.number, now)
@@ -323,34 +292,22 @@ class Membership:
                 self._bye(mate, message, now)
             case wire.Meet():
                 self.rendezvous.meet(mate, message, now)
+            case wire.KeyRequest() | wire.KeyGrant() | wire.KeyRefusal():
+                self.keys.receive(mate, message, now)
+                self._follow_keys()
+            case wire.Hosting() | wire.Lodge() | wire.Lodged() | wire.Unlodge():
+                self._roof.receive(mate, message, now)
+                self._soon(now)
             case wire.Introduce():
                 self.rendezvous.introduce(mate, message, now)
                 self._soon(now)
 
-    def _subscribe(self, mate: Mate, message: wire.Subscribe, now: float) -> None:
-        """A mate that comes and goes is caught up within its budget, and otherwise gets what is new only."""
-        circle, budget = self.circle, self._budget(mate).catch_up
-        if budget.left(circle.bitrate_bps, now) <= 0:
-            message = replace(message, since=circle.window.newest + 1)
-        before = mate.bytes_out
-        self.outgo.subscribe(mate, message, now)
-        budget.spend(mate.bytes_out - before)
-        self._herald.soon(now)
-
-    def _want(self, mate: Mate, message: wire.Want, now: float) -> None:
-        """Repair within the mate's budget."""
-        circle, budget = self.circle, self._budget(mate).repair
-        if self._loans.takes(mate, message, self._budget(mate).past, now):
-            return
-        if budget.left(circle.bitrate_bps, now) <= 0:
-            circle.say(mate, wire.Sorry(tag=circle.tag, number=message.number))
-            return
-        before = mate.bytes_out
-        self.outgo.wanted(mate, message, now)
-        budget.spend(mate.bytes_out - before)
-
-    def _budget(self, mate: Mate) -> Budgets:
-        return self._budgets.setdefault(mate.peer.key, Budgets())
+    def _follow_keys(self) -> None:
+        """More can be opened than before, or less: tell of it, and hand out what waited for it."""
+        if self._keys_version != self.circle.keyring.version:
+            self._keys_version = self.circle.keyring.version
+            self.circle.tell_manifest()
+            self._gathering.release()
 
     def _wake(self, now: float) -> None:
         """Something came in: rest no longer."""
@@ -365,15 +322,15 @@ class Membership:
         mate = circle.mates.get(peer.key)
         if mate is None:
             mate = circle.mates[peer.key] = Mate(peer, heard_at_s=now, is_source=peer.key in circle.sources)
-            self.greet(peer)  # even if it was told before: it may have joined since
+            self.greetings.greet(peer)  # even if it was told before: it may have joined since
             self._herald.exchange(mate)
         elif mate.leaves_at_s is not None:
-            self.greet(peer)  # it has left and come back, and knows nobody any more
+            self.greetings.greet(peer)  # it has left and come back, and knows nobody any more
         mate.leaves_at_s = None
         mate.manifest_version = (message.epoch, message.revision)
         self._herald.pass_manifest(mate, now)
         self._herald.tell(mate, self._gathering.delay_s, now)
-        self.book.reached(peer.address)
+        self.book.reached(peer.address, peer.key)
         if mate.is_source:
             self.rendezvous.keep_sources(now)
 
@@ -393,15 +350,15 @@ class Membership:
         rendition = next((r for r in manifest.renditions if r.number == circle.rendition), None)
         if rendition is None:
             return
-        self.intake.turn_from(circle.adopt(manifest, data))
+        self.feeds.turn_from(circle.adopt(manifest, data))
         self.rendezvous.keep_sources(now)
         if circle.describe(rendition):
             self.outgo.start_over()
-            self.intake.lay(circle.n)
+            self.feeds.lay(circle.n)
         self._choose_colours(now)
         for mate in circle.mates.values():
             self._herald.pass_manifest(mate, now)
-        circle.order(ManifestReady(stream=circle.stream, manifest=manifest))
+        circle.tell_manifest()
         self._gathering.release()
         self._soon(now)
         self._herald.soon(now)
@@ -409,14 +366,15 @@ class Membership:
     def _heard(self, mate: Mate, message: wire.Advert, now: float) -> None:
         first = mate.advert is None
         mate.advertised(message, now)
-        self.intake.heard(mate, now)
+        self.feeds.heard(mate, now)
         self.outgo.nursery.judge(mate, demoted=self.circle.standing.is_demoted(mate.peer.key, now))
-        if first or self.intake.fed < self.circle.k:
+        if first or self.feeds.fed < self.circle.k:
             self._soon(now)
 
     def _bye(self, mate: Mate, message: wire.Bye, now: float) -> None:
         self.rendezvous.learn(mate, [contact for _, contact in message.parents], now)
         self.intake.leaving(mate, message, now)
+        self._roof.gone(mate.peer.key, now)
         self.outgo.nursery.remove_everywhere(mate.peer.key)
         mate.offers = {}
         mate.leaves_at_s = now + BYE_LINGER_S
@@ -432,9 +390,9 @@ class Membership:
         self._choose_colours(now)
         for mate in circle.mates.values():
             self._herald.pass_manifest(mate, now)
+            self._herald.name_more(mate)
         self._part_with_one(now)
-        for feed in self.intake.feeds:
-            feed.forget_rests(now)
+        self.feeds.forget_rests(now)
 
     def _set_clock(self, now: float) -> None:
         """Follow the source's clock; delays measured so far were off by as much as the clock was."""
@@ -444,13 +402,13 @@ class Membership:
             return
         by_s = (offset_us - circle.clock_offset_us) / 1e6
         circle.clock_offset_us = offset_us
-        self.intake.shift_delays(by_s)
+        self.feeds.shift_delays(by_s)
         self._gathering.shift_delay(by_s)
 
     def _choose_colours(self, now: float) -> None:
         if self.circle.n:
             self.outgo.resize(1 / max(1, self._others()))
-            choose_colours(self.circle, self.intake, self.outgo.nursery, now)
+            choose_colours(self.circle, self.feeds, self.outgo.nursery, now)
 
     def _drop_leavers(self, now: float) -> None:
         leavers = [m for m in self.circle.mates.values() if m.leaves_at_s is not None and m.leaves_at_s <= now]

@@ -5,12 +5,16 @@ from typing import Final, NamedTuple
 
 from swarm.units import Access, Address, PeerId, Stripe, SwarmTag
 
-VERSION: Final = 3
+VERSION: Final = 5
 PEERS_MAX: Final = 32
 HINTS_MAX: Final = 3
+HOMES_MAX: Final = 4
 ANCESTORS_MAX: Final = 16
 ANCESTOR_BYTES: Final = 4
 MANIFEST_BYTES_MAX: Final = 160 * 1024
+TOMBSTONE_BYTES_MAX: Final = 512
+TICKET_BYTES: Final = 109
+WRAPPED_BYTES: Final = 112
 
 
 class Contact(NamedTuple):
@@ -182,6 +186,89 @@ class Introduce:
     contact: Contact
 
 
+class Home(NamedTuple):
+    """An address at which a peer can be dialled, and what stands before it there."""
+
+    address: Address
+    access: Access
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Homes:
+    """Where I can be dialled besides where you see me: in the other address family, or at a port that a router keeps
+    open for me."""
+
+    homes: tuple[Home, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TombstoneMessage:
+    """The stream is over for good: a signed tombstone, passed on as it came."""
+
+    tag: SwarmTag
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyRequest:
+    """Give me the key of this period of a sealed stream: here is my ticket."""
+
+    tag: SwarmTag
+    period: int
+    ticket: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyGrant:
+    """The key of this period, wrapped for the ticket's viewer."""
+
+    tag: SwarmTag
+    period: int
+    wrapped: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyRefusal:
+    """No key of this period for you; ``reason``: `swarm.keyring.Refusal`."""
+
+    tag: SwarmTag
+    period: int
+    reason: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hosting:
+    """We are in one household, and I have the stream: so many more may lodge with me. ``above``: with whom I lodge, and
+    it in turn, nearest first; nobody, if I fetch the stream from outside. ``gives``: who fetches it relays it."""
+
+    tag: SwarmTag
+    places: int
+    gives: bool
+    above: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lodge:
+    """Send me the stream whole, from piece ``since`` on (0: from the last key frame)."""
+
+    tag: SwarmTag
+    since: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lodged:
+    """Yes: you get all blocks from now on, as many as each piece needs."""
+
+    tag: SwarmTag
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unlodge:
+    """From a lodger: send me nothing more. From a host: there is no place, or no more."""
+
+    tag: SwarmTag
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ping:
     sent_us: int
@@ -197,5 +284,6 @@ class Pong:
 
 Message = (
     Hello | Welcome | Interest | ManifestMessage | Advert | Peers | Subscribe | Accept | Reject
-    | Unsubscribe | Moved | Want | Sorry | Bye | Meet | Introduce | Ping | Pong
+    | Unsubscribe | Moved | Want | Sorry | Bye | Meet | Introduce | Homes | Ping | Pong | TombstoneMessage
+    | KeyRequest | KeyGrant | KeyRefusal | Hosting | Lodge | Lodged | Unlodge
 )  # fmt: skip

@@ -6,10 +6,10 @@ from swarm import adverts, slots, wire
 from swarm.circle import Circle
 from swarm.errors import ProofError
 from swarm.events import Urgency
-from swarm.intake import Intake
+from swarm.feeds import Feeds
+from swarm.naming import may_meet
 from swarm.peers import Mate
 from swarm.slots import Child, Nursery
-from swarm.traversal import can_meet
 from swarm.units import PeerId, Stripe
 from swarm.window import Entry
 
@@ -51,9 +51,9 @@ SOURCE_SLOT_SHARE = 0.94
 class Outgo:
     """The nursery of one swarm, and the block path out of this node."""
 
-    def __init__(self, circle: Circle, intake: Intake) -> None:
+    def __init__(self, circle: Circle, feeds: Feeds) -> None:
         self._circle = circle
-        self._intake = intake
+        self._feeds = feeds
         self._budget_bytes = 0.0
         self._budget_at_s = 0.0
         self._next_mute_s = -inf
@@ -62,7 +62,7 @@ class Outgo:
     def resize(self, share: float) -> None:
         """Set the slots from the uplink, ``share`` of which belongs to this swarm."""
         circle = self._circle
-        if circle.settings.download_only or not circle.k:
+        if circle.settings.download_only or not circle.k or circle.household.lodges:
             circle.slots = 0
         elif circle.is_source:
             most_bps = circle.settings.source_multiple * SOURCE_SLOT_SHARE * circle.bitrate_bps
@@ -110,7 +110,7 @@ class Outgo:
         if admission.displaced is not None:
             takes_over = rank < slots.CONFINED and admission.displaced.stripe == stripe
             self._tell_to_move(admission.displaced, (mate.peer.key,) if takes_over else ())
-        ancestors, above = self._intake_ancestors(stripe), circle.contacts(self._intake.feeding(stripe))
+        ancestors, above = self._ancestors(stripe), circle.contacts(self._feeds.feeding(stripe), mate)
         circle.say(mate, wire.Accept(tag=circle.tag, stripe=stripe, ancestors=ancestors, above=above))
         self._catch_up(mate, stripe, message.since, now)
 
@@ -235,24 +235,25 @@ class Outgo:
             self._circle.pass_on(mate, entry.messages[index], Urgency.CATCH_UP, now + CATCH_UP_WAIT_S)
 
     def _above_me(self, stripe: Stripe, key: PeerId) -> bool:
-        return not self._circle.is_source and adverts.short(key) in self._intake.ancestors(stripe)
+        return not self._circle.is_source and adverts.short(key) in self._feeds.ancestors(stripe)
 
-    def _intake_ancestors(self, stripe: Stripe) -> tuple[bytes, ...]:
-        return () if self._circle.is_source else self._intake.ancestors(stripe)
+    def _ancestors(self, stripe: Stripe) -> tuple[bytes, ...]:
+        return () if self._circle.is_source else self._feeds.ancestors(stripe)
 
     def _reject(self, mate: Mate, stripe: Stripe) -> None:
         circle = self._circle
         relays = [
             key
             for key, other in circle.mates.items()
-            if stripe in other.offers and key != mate.peer.key and can_meet(mate.access, other.access)
+            if stripe in other.offers and key != mate.peer.key and may_meet(other, mate)
         ]
         circle.rng.shuffle(relays)
         below = [key for key in self.nursery.children(stripe) if key in relays]
-        hints = circle.contacts((below + relays)[: wire.HINTS_MAX])
+        hints = circle.contacts((below + relays)[: wire.HINTS_MAX], mate)
         circle.say(mate, wire.Reject(tag=circle.tag, stripe=stripe, hints=hints))
 
     def _tell_to_move(self, child: Child, hints: tuple[PeerId, ...]) -> None:
         circle = self._circle
         if (mate := circle.mates.get(child.key)) is not None:
-            circle.say(mate, wire.Moved(tag=circle.tag, stripe=child.stripe, hints=circle.contacts(hints)))
+            moved = wire.Moved(tag=circle.tag, stripe=child.stripe, hints=circle.contacts(hints, mate))
+            circle.say(mate, moved)

@@ -1,10 +1,13 @@
 """How fast a node may put bytes on the wire: one token bucket over all of its links.
 
 It enforces the user's cap, so it counts what the line carries: every datagram with its IP and UDP headers. What is
-written against its word (control is never held back) is owed, and paid before anything else may go.
+written against its word (control is never held back) is owed, and paid before anything else may go. What does not
+cross the line, because it stays in the house, counts nowhere.
 """
 
 import math
+
+from swarm.units import Address
 
 DATAGRAM_BYTES = 1500
 """Less room than a whole datagram needs is no room: a sliver would only invite debt."""
@@ -22,9 +25,10 @@ class Pacer:
     ``rate_bps * T / 8 + burst_bytes``; the longest debt adds its own size once.
     """
 
-    __slots__ = ("_accrual_bps", "_level_bytes", "_rate_bps", "_since_s", "total_bytes")
+    __slots__ = ("_accrual_bps", "_level_bytes", "_near", "_rate_bps", "_since_s", "total_bytes")
 
     def __init__(self, rate_bps: float = 0.0) -> None:
+        self._near: set[Address] = set()
         self._rate_bps = self._accrual_bps = _finite(rate_bps)
         self._level_bytes = self.burst_bytes
         self._since_s = -math.inf
@@ -45,6 +49,14 @@ class Pacer:
         self._accrual_bps = min(self._accrual_bps, rate_bps) if self._rate_bps else rate_bps
         self._rate_bps = rate_bps
         self._level_bytes = min(self._level_bytes, self.burst_bytes)
+
+    def sort(self, address: Address, *, near: bool) -> None:
+        """What is sent to an address stays in the house from now on, or does not."""
+        (self._near.add if near else self._near.discard)(address)
+
+    def stays(self, address: Address) -> bool:
+        """Whether what is sent to an address stays in the house."""
+        return address in self._near
 
     @property
     def burst_bytes(self) -> float:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from swarm import adverts, colours
 from swarm.circle import Circle
-from swarm.intake import Intake
+from swarm.feeds import Feeds
 from swarm.slots import Nursery
 from swarm.units import Access, Stripe
 
@@ -12,20 +12,20 @@ ADOPT_SHARE = 0.3
 """Chance a slow tick to adopt an orphan stripe: one of several neighbours does, seldom all at once."""
 
 
-def choose_colours(circle: Circle, intake: Intake, nursery: Nursery, now: float) -> None:
+def choose_colours(circle: Circle, feeds: Feeds, nursery: Nursery, now: float) -> None:
     """Look whether they are still the right ones; the source relays all."""
     if circle.is_source:
         nursery.colours = tuple(Stripe(i) for i in range(circle.n))
         return
     if not nursery.total:
-        nursery.colours = intake.colours = ()
+        nursery.colours = feeds.colours = ()
         return
-    kept = tuple(stripe for stripe in nursery.colours if intake.hopes(stripe, now) or nursery.has(stripe))
+    kept = tuple(stripe for stripe in nursery.colours if feeds.hopes(stripe, now) or nursery.has(stripe))
     count = max(len(kept), min(colours.wanted(nursery.total), circle.n))
     adopts = nursery.total > nursery.used and count == len(nursery.colours) and circle.rng.random() < ADOPT_SHARE
     if count > len(kept) or adopts:
         kept = _more(circle, kept, count, now, adopts=adopts)
-    nursery.colours = intake.colours = kept
+    nursery.colours = feeds.colours = kept
 
 
 def _more(circle: Circle, kept: Sequence[Stripe], count: int, now: float, *, adopts: bool) -> tuple[Stripe, ...]:

@@ -3,7 +3,8 @@
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from swarm.messages import Advert, Contact, Offer
+from swarm.events import LinkStats
+from swarm.messages import Advert, Contact, Home, Hosting, Offer
 from swarm.units import Access, Address, LinkId, PeerId, Stripe
 
 ADVERT_FRESH_S = 11.0
@@ -28,6 +29,25 @@ class Peer:
     dropped_bytes: int = 0
     clock_offset_us: int | None = None
     ping_due_s: float = 0.0
+    homes: tuple[Home, ...] = ()
+    """What it says of where it can be dialled, as far as that can be: one address of a family at most."""
+
+    def measured(self, stats: LinkStats) -> tuple[int, int]:
+        """Take in what the driver measured; the bytes sent and dropped since the last time."""
+        if stats.rtt_s > 0:
+            self.rtt_s = stats.rtt_s
+        sent, dropped = stats.sent_bytes - self.sent_bytes, stats.dropped_bytes - self.dropped_bytes
+        self.queued_bytes, self.sent_bytes, self.dropped_bytes = (
+            stats.queued_bytes,
+            stats.sent_bytes,
+            stats.dropped_bytes,
+        )
+        return sent, dropped
+
+    def contacts(self) -> list[Contact]:
+        """All addresses at which it may be dialled: where it was dialled before, and what it has told."""
+        addresses = [self.address] * self.dialled + [home.address for home in self.homes]
+        return [Contact(self.key, address) for address in dict.fromkeys(addresses)]
 
 
 @dataclass(slots=True)
@@ -41,9 +61,11 @@ class Mate:
     advert: Advert | None = None
     advert_at_s: float = float("-inf")
     offers: dict[Stripe, Offer] = field(default_factory=dict)
+    hosting: Hosting | None = None
     manifest_version: tuple[int, int] = (0, 0)
     manifest_sent_s: float = float("-inf")
     introduced_until_s: float = 0.0
+    homes_known: int = 0
     caught_up_s: dict[Stripe, float] = field(default_factory=dict)
     leaves_at_s: float | None = None
     heard_at_s: float = 0.0

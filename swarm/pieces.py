@@ -7,7 +7,7 @@ stream's key and all of these. The key itself does not travel: the tag names it.
 
 import struct
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, NamedTuple
 
 from blake3 import blake3
 
@@ -27,6 +27,7 @@ __all__ = [
     "STRIPES_MAX",
     "PieceHeader",
     "SealedPiece",
+    "SignedPiece",
     "decode_header",
     "make_piece",
     "reseal",
@@ -100,6 +101,14 @@ class SealedPiece:
     header_bytes: bytes
     blocks: list[bytes]
     paths: list[bytes]
+
+
+class SignedPiece(NamedTuple):
+    """What has to be kept of a piece so that others can be lent it: the signed header, and the payload that it covers,
+    which of a sealed stream is the sealed one."""
+
+    header: bytes
+    payload: bytes
 
 
 def swarm_tag(stream: StreamId, rendition: int) -> SwarmTag:

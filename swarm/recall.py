@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from swarm import wire
 from swarm.circle import Circle
 from swarm.errors import MalformedMessage, ProofError
-from swarm.events import PieceGone, PieceReady, PieceRecalled
+from swarm.events import PieceGone, PieceRecalled
 from swarm.peers import Mate
 from swarm.pieces import decode_header
 from swarm.repair import alive, lends
@@ -139,15 +139,5 @@ class Recall:
         if len(entry.messages) < header.k:
             return
         del self._searches[entry.number]
-        piece = PieceReady(
-            stream=circle.stream,
-            rendition=circle.rendition,
-            epoch=header.epoch,
-            number=header.number,
-            key=header.key,
-            capture_us=header.capture_us,
-            duration_us=header.duration_us,
-            payload=circle.reader.payload(header, entry.messages),
-            header=entry.header_bytes,
-        )
+        piece = circle.ready(header, entry.header_bytes, circle.reader.payload(header, entry.messages))
         circle.order(PieceRecalled(stream=circle.stream, piece=piece))

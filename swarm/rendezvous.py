@@ -6,8 +6,10 @@ from math import inf
 from swarm import wire
 from swarm.circle import Circle
 from swarm.events import Dial, Unreachable
+from swarm.feeds import Feeds
 from swarm.intake import Intake
 from swarm.join import AddressBook, Prospect
+from swarm.naming import may_meet
 from swarm.peers import Mate, Peer
 from swarm.traversal import Way, can_meet, way
 from swarm.units import Access, Address
@@ -34,13 +36,19 @@ INTRODUCED = (2.0, 16)
 """Introductions to one neighbour: so many a second in the long run, so many at once; below what it takes."""
 
 UNREACHABLE_EVERY_S = 5.0
+HOUSEMATES_MAX = 24
+"""Neighbours on this node's own network that are kept beside the others; so many do for hosts and lodgers."""
+
+LODGER_NEIGHBOURS = 4
+"""Who lodges with somebody needs others only when that one is gone."""
 
 
 class Rendezvous:
     """The address book of one swarm, and how its addresses become neighbours."""
 
-    def __init__(self, circle: Circle, intake: Intake, now: float) -> None:
+    def __init__(self, circle: Circle, feeds: Feeds, intake: Intake, now: float) -> None:
         self._circle = circle
+        self._feeds = feeds
         self._intake = intake
         self.book = AddressBook()
         self._unreachable_s = now + UNREACHABLE_EVERY_S
@@ -67,38 +75,50 @@ class Rendezvous:
         """A mate wants to be introduced to another one: that one is told where I see it, and decides."""
         circle = self._circle
         other = circle.mates.get(message.key)
-        if other is None or other is mate or not can_meet(other.access, mate.access):
+        if other is None or other is mate or not may_meet(mate, other):
             return
         rate, burst = INTRODUCED
         until_s = max(now, other.introduced_until_s)
         if until_s - now <= (burst - 0.5) / rate:
             other.introduced_until_s = until_s + 1 / rate
-            circle.say(other, wire.Introduce(tag=circle.tag, contact=mate.contact))
+            for contact in circle.contacts((mate.peer.key,), other):
+                circle.say(other, wire.Introduce(tag=circle.tag, contact=contact))
 
     def introduce(self, mate: Mate, message: wire.Introduce, now: float) -> None:
         """Somebody wants to reach me, a mate says: I dial it, so that my NAT lets it in, unless I have no room."""
         circle, contact = self._circle, message.contact
         if contact.key == circle.me or contact.key in circle.mates or self.crowded:
             return
-        if can_meet(circle.vantage.access, contact.access):
+        if can_meet(circle.vantage.access_in(v6=contact.address.is_v6), contact.access):
             self.book.invite(contact, mate.contact, now)
 
     @property
     def crowded(self) -> bool:
         """Whether there are more neighbours than are good for anything."""
         circle, settings = self._circle, self._circle.settings
-        most = settings.links_max * SOURCE_SHARE if circle.is_source else settings.neighbours * CROWD_SHARE
-        return len(circle.mates) > most
+        most = settings.links_max * SOURCE_SHARE if circle.is_source else self._neighbours * CROWD_SHARE
+        return self._neighbours_now() > most
+
+    def _neighbours_now(self) -> int:
+        """How many neighbours there are, but for those of this node's own network that come for nothing."""
+        return len(self._circle.mates) - min(self._circle.household.near, HOUSEMATES_MAX)
+
+    @property
+    def _neighbours(self) -> int:
+        """How many neighbours are wanted."""
+        most = self._circle.settings.neighbours
+        return min(most, LODGER_NEIGHBOURS) if self._circle.household.lodges else most
 
     def keep_sources(self, now: float) -> None:
         """Never forget where a source was found: one day all may be gone through whom it is reached."""
-        self.book.keep(self._circle.contacts(self._circle.sources), now)
+        mates = self._circle.mates
+        self.book.keep([mates[key].contact for key in self._circle.sources if key in mates], now)
 
     # -- links
 
     def met(self, peer: Peer) -> None:
         """A link to a peer is up."""
-        self.book.reached(peer.address)
+        self.book.reached(peer.address, peer.key)
         if not peer.dialled:
             self.book.came(peer.key)
 
@@ -109,13 +129,14 @@ class Rendezvous:
         circle = self._circle
         self._seek_source(now)
         lacking = self._intake.lacking
-        fed = self._intake.fed >= circle.k > 0
-        enough = int(circle.settings.neighbours * (SHORT_SHARE if lacking else FED_SHARE if fed else 1))
-        wanted = min(enough - len(circle.mates), circle.settings.links_max - neighbours)
+        fed = self._feeds.fed >= circle.k > 0
+        enough = int(self._neighbours * (SHORT_SHARE if lacking else FED_SHARE if fed else 1))
+        wanted = min(enough - self._neighbours_now(), circle.settings.links_max - neighbours)
         for prospect in self.book.hanging(now):
             if prospect.dialling and self._way(prospect) is Way.TOGETHER:
                 self._ask(prospect)
-        for prospect in self.book.due(connected, wanted, now, lacking, usable=self._has_way, rng=circle.rng):
+        most = circle.strain.dials(now)
+        for prospect in self.book.due(connected, wanted, now, lacking, most=most, usable=self._has_way, rng=circle.rng):
             self._approach(prospect, now)
         if not circle.mates and not circle.is_source and now >= self._unreachable_s and (tried := self.book.hopeless()):
             self._unreachable_s = now + UNREACHABLE_EVERY_S
@@ -139,6 +160,7 @@ class Rendezvous:
         if chosen is Way.BECKON:
             prospect.asked_until_s = now + ASKED_S
             return
+        self._circle.strain.dialled(now)
         self._circle.vantage.called(prospect.address, now)
         self._circle.order(Dial(address=prospect.address, peer=prospect.key))
 
@@ -157,11 +179,13 @@ class Rendezvous:
         access = prospect.access
         if (prospect.from_link and access is Access.HARD) or (prospect.failures and access is Access.OPEN):
             access = Access.UNKNOWN
-        return way(self._circle.vantage.access, access)
+        return way(self._circle.vantage.access_in(v6=prospect.address.is_v6), access)
 
     def _has_way(self, prospect: Prospect) -> bool:
         """Whether a dial may lead to a peer; without a neighbour of both it leads to the open and the unknown only."""
-        if prospect.key in self._circle.mates:
+        if prospect.key in self._circle.mates or prospect.proved in self._circle.mates:
+            return False
+        if not self._circle.settings.admits(prospect.address, prospect.key):
             return False
         chosen = self._way(prospect)
         if chosen is Way.BECKON or (chosen is Way.TOGETHER and prospect.access is Access.CONE):

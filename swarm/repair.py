@@ -81,9 +81,9 @@ class Repairs:
         if search is not None and key in search.asked and search.tries <= TRIES_QUICK:
             search.next_s = now
 
-    def due(self, entries: Iterable[Entry], now: float) -> list[Entry]:
+    def due(self, entries: Iterable[Entry], now: float, patience_s: float = PATIENCE_S) -> list[Entry]:
         """The incomplete pieces to ask for now, oldest first."""
-        limit = now - (self.usual_s + 2 * self.spread_s + PATIENCE_S)
+        limit = now - (self.usual_s + 2 * self.spread_s + patience_s)
         late = [entry for entry in entries if entry.first_seen_s < limit]
         if not late:
             self.searches.clear()

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from swarm.units import Address, PeerId
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeSettings:
@@ -22,3 +24,16 @@ class NodeSettings:
     """The application keeps old pieces, and answers PieceWanted."""
     give_up_s: float = 2.0
     """A piece that is not whole so long after its first block was due is reported as lost."""
+    only_addresses: frozenset[Address] = frozenset()
+    only_keys: frozenset[PeerId] = frozenset()
+    """If one of the two is not empty, there is no link to anybody else."""
+
+    def admits(self, address: Address, key: PeerId | None) -> bool:
+        """Whether this peer may be a neighbour; of a dial, ``key`` is the one that it is pinned to."""
+        if not self.only_addresses and not self.only_keys:
+            return True
+        return address in self.only_addresses or key in self.only_keys
+
+    def may_admit(self, address: Address) -> bool:
+        """The same before the key of who comes is known."""
+        return bool(self.only_keys) or self.admits(address, None)

@@ -1,22 +1,30 @@
 """What the application may know of a swarm: values, taken at one moment."""
 
 from dataclasses import dataclass
+from typing import Literal
 
-from swarm.units import Address, PeerId
+from swarm.units import Access, Address, PeerId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PeerStatus:
-    """One neighbour in this swarm; ``stripes_from`` feed me, ``stripes_to`` are fed by me."""
+    """One neighbour in this swarm; ``stripes_from`` feed me, ``stripes_to`` are fed by me.
+
+    ``dialled``: the link was opened from here. ``access`` is its own word. ``lodging``: what it is to me in this
+    household; a host gives me the whole stream, a lodger gets it from me.
+    """
 
     key: PeerId
     address: Address
+    dialled: bool
     bytes_in: int
     bytes_out: int
     rtt_s: float
     stripes_from: tuple[int, ...]
     stripes_to: tuple[int, ...]
     is_source: bool
+    access: Access
+    lodging: Literal["host", "lodger"] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,3 +67,25 @@ class UplinkStatus:
     cap_bps: float
     paused: bool
     sent_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FamilyStatus:
+    """One address family: what stands before this node, where most others see it, and how many links there are."""
+
+    access: Access
+    seen: Address | None
+    links: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkStatus:
+    """What neighbours have told of this node's network.
+
+    ``clock_error_s``: this machine's clock less that of the median of ``clock_peers``; None while there is none.
+    """
+
+    v4: FamilyStatus
+    v6: FamilyStatus
+    clock_error_s: float | None
+    clock_peers: int

@@ -67,8 +67,9 @@ class Feed:
     def active(self) -> bool:
         return self.parent is not None or self.asked is not None
 
-    def ask(self, key: PeerId, now: float, rtt_s: float) -> None:
-        self.asked, self.answer_by_s = key, now + min(ANSWER_S[1], max(ANSWER_S[0], 4 * rtt_s))
+    def ask(self, key: PeerId, now: float, rtt_s: float, lenience_s: float = 0.0) -> None:
+        """A question is under way, and may take so much longer than usual."""
+        self.asked, self.answer_by_s = key, now + min(ANSWER_S[1], max(ANSWER_S[0], 4 * rtt_s)) + lenience_s
 
     def accept(self, key: PeerId, ancestors: tuple[bytes, ...], above: tuple[Contact, ...], now: float) -> None:
         """The asked candidate feeds me from now on; ``above`` is its own parent."""

@@ -17,16 +17,28 @@ from swarm.messages import (
     ANCESTOR_BYTES,
     ANCESTORS_MAX,
     HINTS_MAX,
+    HOMES_MAX,
     MANIFEST_BYTES_MAX,
     PEERS_MAX,
+    TICKET_BYTES,
+    TOMBSTONE_BYTES_MAX,
     VERSION,
+    WRAPPED_BYTES,
     Accept,
     Advert,
     Bye,
     Contact,
     Hello,
+    Home,
+    Homes,
+    Hosting,
     Interest,
     Introduce,
+    KeyGrant,
+    KeyRefusal,
+    KeyRequest,
+    Lodge,
+    Lodged,
     ManifestMessage,
     Meet,
     Message,
@@ -38,6 +50,8 @@ from swarm.messages import (
     Reject,
     Sorry,
     Subscribe,
+    TombstoneMessage,
+    Unlodge,
     Unsubscribe,
     Want,
     Welcome,
@@ -50,6 +64,7 @@ __all__ = [
     "ANCESTOR_BYTES",
     "BLOCK",
     "HINTS_MAX",
+    "HOMES_MAX",
     "MANIFEST_BYTES_MAX",
     "PEERS_MAX",
     "VERSION",
@@ -58,8 +73,16 @@ __all__ = [
     "Bye",
     "Contact",
     "Hello",
+    "Home",
+    "Homes",
+    "Hosting",
     "Interest",
     "Introduce",
+    "KeyGrant",
+    "KeyRefusal",
+    "KeyRequest",
+    "Lodge",
+    "Lodged",
     "ManifestMessage",
     "Meet",
     "Message",
@@ -71,6 +94,8 @@ __all__ = [
     "Reject",
     "Sorry",
     "Subscribe",
+    "TombstoneMessage",
+    "Unlodge",
     "Unsubscribe",
     "Want",
     "Welcome",
@@ -84,6 +109,9 @@ __all__ = [
 ]
 
 BLOCK: Final = 12
+REASONS: Final = 3
+"""Reasons to refuse a key are numbered up to this."""
+
 ADDRESSES_KEPT: Final = 16_384
 """Addresses whose text and bytes are remembered: neighbours name the same ones again and again."""
 
@@ -173,6 +201,7 @@ _ADVERT = struct.Struct(">QHIHBqBB")
 _SUBSCRIBE = struct.Struct(">QB")
 _WANT = struct.Struct(">QQB")
 _NUMBER = struct.Struct(">Q")
+_PERIOD = struct.Struct(">I")
 _PING = struct.Struct(">q")
 _PONG = struct.Struct(">qq")
 
@@ -221,6 +250,11 @@ def _put_bye(m: Bye) -> bytes:
     return m.tag + bytes([len(m.parents)]) + parents
 
 
+def _put_homes(m: Homes) -> bytes:
+    homes = b"".join(_put_address(home.address) + bytes([home.access]) for home in m.homes)
+    return bytes([len(m.homes)]) + homes
+
+
 def _get_hello(r: _Reader) -> Hello:
     return Hello(
         version=r.byte(), key=r.key(), proof=r.take(SIGNATURE_BYTES), download_only=r.flag(), observed=r.address()
@@ -241,6 +275,12 @@ def _get_manifest(r: _Reader) -> ManifestMessage:
     tag, data = r.tag(), r.rest()
     _bounded(len(data), MANIFEST_BYTES_MAX, "manifest")
     return ManifestMessage(tag=tag, data=data)
+
+
+def _get_tombstone(r: _Reader) -> TombstoneMessage:
+    tag, data = r.tag(), r.rest()
+    _bounded(len(data), TOMBSTONE_BYTES_MAX, "tombstone")
+    return TombstoneMessage(tag=tag, data=data)
 
 
 def _get_offer(r: _Reader) -> Offer:
@@ -285,6 +325,11 @@ def _get_bye(r: _Reader) -> Bye:
     return Bye(tag=tag, parents=tuple((r.stripe(), r.contact()) for _ in range(count)))
 
 
+def _get_homes(r: _Reader) -> Homes:
+    count = _bounded(r.byte(), HOMES_MAX, "homes")
+    return Homes(homes=tuple(Home(r.address(), r.access()) for _ in range(count)))
+
+
 def _get_pong(r: _Reader) -> Pong:
     sent_us, wall_us = r.unpack(_PONG)
     return Pong(sent_us=sent_us, wall_us=wall_us)
@@ -309,6 +354,15 @@ _GET: dict[int, Callable[[_Reader], Message]] = {
     17: _get_pong,
     18: lambda r: Meet(tag=r.tag(), key=r.key()),
     19: lambda r: Introduce(tag=r.tag(), contact=r.contact()),
+    20: _get_homes,
+    21: _get_tombstone,
+    22: lambda r: KeyRequest(tag=r.tag(), period=r.unpack(_PERIOD)[0], ticket=r.take(TICKET_BYTES)),
+    23: lambda r: KeyGrant(tag=r.tag(), period=r.unpack(_PERIOD)[0], wrapped=r.take(WRAPPED_BYTES)),
+    24: lambda r: KeyRefusal(tag=r.tag(), period=r.unpack(_PERIOD)[0], reason=_bounded(r.byte(), REASONS, "reason")),
+    25: lambda r: Hosting(tag=r.tag(), places=r.byte(), gives=r.flag(), above=r.ancestors()),
+    26: lambda r: Lodge(tag=r.tag(), since=r.unpack(_NUMBER)[0]),
+    27: lambda r: Lodged(tag=r.tag()),
+    28: lambda r: Unlodge(tag=r.tag()),
 }
 
 
@@ -328,8 +382,7 @@ def encode(message: Message) -> bytes:  # noqa: C901, PLR0911, PLR0912 - one lin
         case Peers():
             return b"\x06" + message.tag + _put_contacts(message.contacts)
         case Subscribe():
-            fields = _SUBSCRIBE.pack(message.since, message.spare)
-            return b"\x07" + message.tag + bytes([message.stripe]) + fields
+            return b"\x07" + message.tag + bytes([message.stripe]) + _SUBSCRIBE.pack(message.since, message.spare)
         case Accept():
             above = _put_contacts(message.above)
             return b"\x08" + message.tag + bytes([message.stripe]) + _put_ancestors(message.ancestors) + above
@@ -353,6 +406,36 @@ def encode(message: Message) -> bytes:  # noqa: C901, PLR0911, PLR0912 - one lin
             return b"\x12" + message.tag + message.key
         case Introduce():
             return b"\x13" + message.tag + _put_contact(message.contact)
+        case Homes():
+            return b"\x14" + _put_homes(message)
+        case TombstoneMessage():
+            return b"\x15" + message.tag + message.data
+        case KeyRequest() | KeyGrant() | KeyRefusal():
+            return _encode_key(message)
+        case Hosting() | Lodge() | Lodged() | Unlodge():
+            return _encode_lodging(message)
+
+
+def _encode_key(message: KeyRequest | KeyGrant | KeyRefusal) -> bytes:
+    match message:
+        case KeyRequest():
+            return b"\x16" + message.tag + _PERIOD.pack(message.period) + message.ticket
+        case KeyGrant():
+            return b"\x17" + message.tag + _PERIOD.pack(message.period) + message.wrapped
+        case KeyRefusal():
+            return b"\x18" + message.tag + _PERIOD.pack(message.period) + bytes([message.reason])
+
+
+def _encode_lodging(message: Hosting | Lodge | Lodged | Unlodge) -> bytes:
+    match message:
+        case Hosting():
+            return b"\x19" + message.tag + bytes([message.places, message.gives]) + _put_ancestors(message.above)
+        case Lodge():
+            return b"\x1a" + message.tag + _NUMBER.pack(message.since)
+        case Lodged():
+            return b"\x1b" + message.tag
+        case Unlodge():
+            return b"\x1c" + message.tag
 
 
 def decode(data: bytes) -> Message:

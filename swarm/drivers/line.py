@@ -66,6 +66,14 @@ class Weather:
         return self._until_s if self._from_s <= now else now
 
 
+@dataclass(slots=True)
+class Traffic:
+    """Until when a line is taken, either way, by whoever is behind it."""
+
+    up_s: float = 0.0
+    down_s: float = 0.0
+
+
 def resends(loss: float, size_bytes: int, rng: Random) -> int:
     """How often something of a message had to be sent again, one packet after the other being lost at random."""
     share = _lost_share(loss, 1 + size_bytes // PACKET_BYTES)

@@ -1,7 +1,8 @@
 """Nodes joined by links in memory, on a virtual clock: the driver of tests and of the simulator.
 
 Every host has one uplink of a given rate with a queue in order of urgency, and every pair of hosts a delay with
-jitter. What happens depends on the seed alone: events are ordered by time, then by the order of their making.
+jitter; what goes between two hosts of one house crosses no uplink. What happens depends on the seed alone: events are
+ordered by time, then by the order of their making.
 """
 
 from collections import deque
@@ -17,6 +18,7 @@ from swarm.drivers.line import (
     PINHOLE_S,
     RESEND_S,
     Line,
+    Traffic,
     Weather,
     lets_in,
     port_behind,
@@ -27,6 +29,7 @@ from swarm.identity import Identity
 from swarm.node import Node
 from swarm.units import Address, LinkId, PeerId
 
+HOUSE_WAY_S, HOUSE_JITTER_S = 0.001, 0.002
 HEADER_BYTES = 40
 """Added to every message for packets: what QUIC, UDP and IP cost a small one."""
 
@@ -62,6 +65,7 @@ class _End:
     dropped_bytes: int = 0
     queued_bytes: int = 0
     measured_bytes: int = 0
+    indoors: bool = False
     severed: bool = False
     silent: bool = False
     last_arrival_s: list[float] = field(default_factory=lambda: [0.0, 0.0])
@@ -72,7 +76,8 @@ class Host:
     """A node, its line, and what it has told its application: ``news`` with the time of each.
 
     What waits, in ``queues`` by urgency, goes on the line when something asks: ``least_way_s``, the shortest of its
-    ways, after the line is ``free_s`` at the latest, because nothing of it can arrive anywhere sooner.
+    ways, after the line is free at the latest, because nothing of it can arrive anywhere sooner. The hosts of a house
+    have one ``line`` between them, its ``weather`` and its ``traffic``, and each a pacer, ``ready_s`` for the next.
     """
 
     name: str
@@ -83,6 +88,8 @@ class Host:
     line: Line
     rng: Random
     weather: Weather
+    traffic: Traffic
+    house: int = 0
     news: list[tuple[float, News]] = field(default_factory=list)
     alive: bool = True
     sent_bytes: int = 0
@@ -92,11 +99,15 @@ class Host:
     pinholes: dict[Address, float] = field(default_factory=dict)
     queues: tuple[deque[Send], ...] = field(default_factory=lambda: tuple(deque() for _ in Urgency))
     queued_bytes: int = 0
-    free_s: float = 0.0
+    ready_s: float = 0.0
     least_way_s: float = inf
-    down_free_s: float = 0.0
     waking: bool = False
     timer_s: float | None = None
+
+    @property
+    def free_s(self) -> float:
+        """When the next message may leave."""
+        return max(self.ready_s, self.traffic.up_s)
 
     def __repr__(self) -> str:
         return f"Host({self.name!r})"  # hosts and links point at each other: the whole net would be printed
@@ -111,6 +122,7 @@ class MemoryNet:
         self._events: list[tuple[float, int, Callable[..., None], tuple[object, ...]]] = []
         self._made = 0
         self._hosts: dict[Address, Host] = {}
+        self._houses: dict[int, deque[Host]] = {}
         self._links = 0
         self._cuts: set[frozenset[Address]] = set()
 
@@ -122,12 +134,21 @@ class MemoryNet:
         """A source of luck for one purpose, so that one more host changes nobody else's."""
         return Random(f"{self._seed}/{purpose}")
 
-    def add(self, name: str, identity: Identity, node: Node, line: Line) -> Host:
+    def add(self, name: str, identity: Identity, node: Node, line: Line, house: int = 0) -> Host:
+        """One more host; those of one ``house``, unless it is 0, are on one network, behind the line of the first."""
         number = len(self._hosts) + 1
         address = Address(f"10.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}", 4000)
+        if house:
+            address = Address(f"172.{16 + (house >> 8)}.{house & 255}.{number & 255}", 4000 + number)
+            node.locate((address,), ())
         rng = self.random(f"host/{name}")
-        weather = Weather(line, self.random(f"weather/{name}"))
-        host = self._hosts[address] = Host(name, number, identity, node, address, line, rng, weather)
+        weather, traffic = Weather(line, self.random(f"weather/{name}")), Traffic()
+        if mates := self._houses.get(house):
+            line, weather, traffic = mates[0].line, mates[0].weather, mates[0].traffic
+        host = Host(name, number, identity, node, address, line, rng, weather, traffic, house)
+        self._hosts[address] = host
+        if house:
+            self._houses.setdefault(house, deque()).append(host)
         self._schedule(self.now + rng.uniform(0, MEASURE_EVERY_S), self._measure, host)
         return host
 
@@ -247,10 +268,13 @@ class MemoryNet:
         binding = near.to_bytes(16, "big")
         one, two = dialler.line, acceptor.line
         way = (one.delay_s + two.delay_s, one.jitter_s + two.jitter_s, one.loss + two.loss)
+        indoors = dialler.house == acceptor.house > 0
+        if indoors:
+            way = (HOUSE_WAY_S, HOUSE_JITTER_S, 0.0)
         for host in (dialler, acceptor):
             host.least_way_s = min(host.least_way_s, way[0])
-        here = dialler.ends[near] = _End(dialler, near, acceptor, far, *way)
-        there = acceptor.ends[far] = _End(acceptor, far, dialler, near, *way)
+        here = dialler.ends[near] = _End(dialler, near, acceptor, far, *way, indoors=indoors)
+        there = acceptor.ends[far] = _End(acceptor, far, dialler, near, *way, indoors=indoors)
         here.far, there.far = there, here
         key = PeerId(acceptor.identity.key)
         up = LinkInfo(dialled=True, address=acceptor.address, binding=binding, peer=key)
@@ -295,7 +319,12 @@ class MemoryNet:
             if tempered is None:
                 return
             send = tempered
+        if end.indoors:
+            self._hand_over(host, end, send)
+            return
         self._transmit(host)
+        if host.house:
+            self._let_mates_transmit(self._houses[host.house])
         if host.free_s <= self.now:
             self._put_on_line(host, end, send, self.now)
             return
@@ -306,6 +335,20 @@ class MemoryNet:
         if not host.waking:
             host.waking = True
             self._schedule(host.free_s + host.least_way_s, self._wake, host)
+
+    def _let_mates_transmit(self, house: deque[Host]) -> None:
+        """What others of the house have waiting was there before; each is the first of them in turn."""
+        house.rotate()
+        for mate in house:
+            self._transmit(mate)
+
+    def _hand_over(self, host: Host, end: _End, send: Send) -> None:
+        """To somebody in the same house: it crosses no line."""
+        end.sent_bytes += len(send.data) + HEADER_BYTES
+        channel = 1 if send.urgency else 0
+        arrival_s = max(self.now + end.way_s + host.rng.random() * end.jitter_s, end.last_arrival_s[channel])
+        end.last_arrival_s[channel] = arrival_s
+        self._schedule(arrival_s, self._arrive, end.far, send.data)
 
     def _wake(self, host: Host) -> None:
         self._transmit(host)
@@ -357,11 +400,11 @@ class MemoryNet:
             way_s += count * (2 * end.way_s + RESEND_S)
             size += count * PACKET_BYTES
         leaves_s = host.weather.clear_at(now) if line.outage_every_s else now
-        gone_s = host.free_s = leaves_s + size * 8 / line.uplink_bps
+        gone_s = host.traffic.up_s = leaves_s + size * 8 / line.uplink_bps
         pacer = host.node.pacer
         if pacer.rate_bps:
             pacer.spent(size, now)
-            host.free_s = max(gone_s, pacer.ready_s(gone_s))
+            host.ready_s = pacer.ready_s(gone_s)
         host.sent_bytes += size
         host.sent_by_class[send.urgency] += size
         end.sent_bytes += size
@@ -377,8 +420,9 @@ class MemoryNet:
 
     def _through_downlink(self, host: Host, at_s: float, size: int) -> float:
         """When a message that reaches a host's line at ``at_s`` is through it."""
-        host.down_free_s = max(at_s, host.down_free_s) + size * 8 / host.line.downlink_bps
-        return host.down_free_s
+        traffic = host.traffic
+        traffic.down_s = max(at_s, traffic.down_s) + size * 8 / host.line.downlink_bps
+        return traffic.down_s
 
     def _arrive(self, end: _End, data: bytes) -> None:
         host = end.host

@@ -10,13 +10,13 @@ from swarm.units import PeerId, StreamId
 
 def member(host: Host, stream: StreamId) -> Membership | None:
     """A host's part of the swarm."""
-    return host.node._find(stream, 0)  # noqa: SLF001 - a node's inside is what is checked
+    return host.node.members.find(stream, 0)
 
 
 def links(host: Host) -> tuple[int, int]:
     """Links, and those of them whose other end is known."""
-    node = host.node
-    return len(node._links), len(node._peers)  # noqa: SLF001 - a node's inside is what is checked
+    connections = host.node.connections
+    return len(connections.links), len(connections.peers)
 
 
 def searches(inside: Membership) -> int:
@@ -26,14 +26,14 @@ def searches(inside: Membership) -> int:
 
 def banned(host: Host) -> AbstractSet[PeerId]:
     """Whom a host has banned."""
-    return host.node._bans.keys()  # noqa: SLF001 - a node's inside is what is checked
+    return host.node.connections.bans.keys()
 
 
 def avoided(inside: Membership, now: float) -> set[PeerId]:
     """Whom a member serves last, or asks for no stripe for long: those who were found to give nothing."""
     mute = {
         key
-        for feed in inside.intake.feeds
+        for feed in inside.feeds.by_stripe
         for key, rest in feed.resting.items()
         if rest.length_s == MUTE_REST_S and rest.until_s > now
     }

@@ -125,7 +125,7 @@ def check_bounds(host: Host, stream: StreamId) -> None:
     for what, (have, most) in found.items():
         if have > most:
             raise Violation(f"{host.name} has {have} {what}, and the bound is {most}")
-    for feed in member.intake.feeds:
+    for feed in member.feeds.by_stripe:
         if not {feed.parent, feed.asked} - {None} <= circle.mates.keys():
             raise Violation(f"{host.name} counts on somebody for stripe {feed.stripe} who is no mate of it")
     if not member.outgo.nursery.everybody() <= circle.mates.keys():
@@ -213,7 +213,7 @@ def loops(hosts: Iterable[Host], stream: StreamId) -> list[tuple[int, frozenset[
     parents: dict[int, dict[str, str]] = {}
     for host in hosts:
         member = inside.member(host, stream)
-        for feed in member.intake.feeds if member is not None else ():
+        for feed in member.feeds.by_stripe if member is not None else ():
             if feed.parent is not None and feed.parent in names:
                 parents.setdefault(feed.stripe, {})[host.name] = names[feed.parent]
     return [(stripe, loop) for stripe, above in parents.items() for loop in _rings(above)]

@@ -11,6 +11,7 @@ from swarm.identity import Identity
 from swarm.manifest import RenditionInfo
 from swarm.node import Node
 from swarm.reading import Reader
+from swarm.sealer import Sealing
 from swarm.settings import NodeSettings
 from swarm.sim.reader import SharedReader
 from swarm.units import Address, StreamId
@@ -44,10 +45,12 @@ class World:
     show: Show = field(default_factory=Show)
     settings: NodeSettings = field(default_factory=NodeSettings)
     source_line: Line = field(default_factory=lambda: Line(uplink_bps=50e6))
+    source_house: int = 0
     net: MemoryNet = field(init=False)
     source: Host = field(init=False)
     owner: Identity = field(init=False)
     reader: Reader = field(default_factory=SharedReader)
+    sealing: Sealing | None = None
     viewers: list[Host] = field(default_factory=list)
     joined_s: dict[str, float] = field(default_factory=dict)
     published: dict[int, float] = field(default_factory=dict)
@@ -60,7 +63,7 @@ class World:
     def __post_init__(self) -> None:
         self.net = MemoryNet(self.seed)
         self.owner = self._identity("owner")
-        self.source = self._host("source", self.source_line, self.settings)
+        self.source = self._host("source", self.source_line, self.settings, self.source_house)
         self.broadcast()
         self.net.at(self.show.piece_s, self._publish)
 
@@ -82,7 +85,7 @@ class World:
         self.net.call(
             self.source,
             lambda node, now: node.broadcast(
-                self.owner, title="show", epoch=self.epoch, renditions=(rendition,), now=now
+                self.owner, title="show", epoch=self.epoch, renditions=(rendition,), now=now, sealing=self.sealing
             ),
         )
 
@@ -93,10 +96,14 @@ class World:
         self.broadcast()
 
     def add_viewer(
-        self, line: Line | None = None, addresses: Sequence[Address] = (), settings: NodeSettings | None = None
+        self,
+        line: Line | None = None,
+        addresses: Sequence[Address] = (),
+        settings: NodeSettings | None = None,
+        house: int = 0,
     ) -> Host:
         """A viewer that joins now, knowing the source's address unless given others."""
-        host = self._host(f"viewer{len(self.viewers)}", line or Line(), settings or self.settings)
+        host = self._host(f"viewer{len(self.viewers)}", line or Line(), settings or self.settings, house)
         self.viewers.append(host)
         self.joined_s[host.name] = self.net.now
         self.join(host, addresses or (self.source.address,))
@@ -129,7 +136,7 @@ class World:
     def _identity(self, name: str) -> Identity:
         return Identity(self.net.random(f"key/{name}").randbytes(32))
 
-    def _host(self, name: str, line: Line, settings: NodeSettings) -> Host:
+    def _host(self, name: str, line: Line, settings: NodeSettings, house: int = 0) -> Host:
         identity = self._identity(name)
         node = Node(
             identity=identity,
@@ -139,7 +146,7 @@ class World:
             now=self.net.now,
             reader=self.reader,
         )
-        return self.net.add(name, identity, node, line)
+        return self.net.add(name, identity, node, line, house)
 
     def _publish(self) -> None:
         show, number = self.show, self._number

@@ -43,6 +43,8 @@ class Grammar:
             self._interest, self._manifest, self._advert, self._advert, self._peers, self._subscribe, self._subscribe,
             self._accept, self._accept, self._reject, self._unsubscribe, self._moved, self._want, self._want,
             self._sorry, self._bye, self._ping, self._pong, self._meet, self._introduce,
+            self._tombstone, self._key_request, self._key_grant, self._key_refusal,
+            self._hosting, self._lodge, self._lodged, self._unlodge,
         )  # fmt: skip
         self.describe()
         self.advance()
@@ -256,6 +258,31 @@ class Grammar:
 
     def _introduce(self) -> wire.Message:
         return wire.Introduce(tag=self._tag(), contact=self._contact())
+
+    def _tombstone(self) -> wire.Message:
+        return wire.TombstoneMessage(tag=self._tag(), data=self._rng.randbytes(self._rng.randrange(300)))
+
+    def _key_request(self) -> wire.Message:
+        return wire.KeyRequest(tag=self._tag(), period=self._unsigned(32), ticket=self._rng.randbytes(109))
+
+    def _key_grant(self) -> wire.Message:
+        return wire.KeyGrant(tag=self._tag(), period=self._unsigned(32), wrapped=self._rng.randbytes(112))
+
+    def _key_refusal(self) -> wire.Message:
+        return wire.KeyRefusal(tag=self._tag(), period=self._unsigned(32), reason=self._rng.randrange(4))
+
+    def _hosting(self) -> wire.Message:
+        gives = self._rng.random() < 0.5
+        return wire.Hosting(tag=self._tag(), places=self._unsigned(8), gives=gives, above=self._ancestors())
+
+    def _lodge(self) -> wire.Message:
+        return wire.Lodge(tag=self._tag(), since=self._near())
+
+    def _lodged(self) -> wire.Message:
+        return wire.Lodged(tag=self._tag())
+
+    def _unlodge(self) -> wire.Message:
+        return wire.Unlodge(tag=self._tag())
 
     def _ping(self) -> wire.Message:
         return wire.Ping(sent_us=self._signed())

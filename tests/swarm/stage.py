@@ -189,8 +189,8 @@ class Stage:
         self.node.link_down(link, self.now)
         self.drain()
 
-    def measure(self, link: LinkId, *, queued_bytes: int = 0) -> None:
-        stats = LinkStats(rtt_s=0.02, queued_bytes=queued_bytes, sent_bytes=0, received_bytes=0, dropped_bytes=0)
+    def measure(self, link: LinkId, *, queued_bytes: int = 0, rtt_s: float = 0.02) -> None:
+        stats = LinkStats(rtt_s=rtt_s, queued_bytes=queued_bytes, sent_bytes=0, received_bytes=0, dropped_bytes=0)
         self.node.link_measured(link, stats, self.now)
         self.drain()
 
@@ -232,6 +232,6 @@ class Stage:
     @property
     def member(self) -> Membership:
         """The node's inside, where only bounds and counters are looked at."""
-        found = self.node._find(STREAM, 0)
+        found = self.node.members.find(STREAM, 0)
         assert found is not None
         return found

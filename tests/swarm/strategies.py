@@ -31,6 +31,9 @@ hellos = st.builds(
     observed=addresses,
 )
 welcomes = st.builds(wire.Welcome, version=U8, key=keys, download_only=st.booleans(), observed=addresses)
+homes = st.builds(
+    wire.Homes, homes=st.lists(st.builds(wire.Home, addresses, accesses), max_size=wire.HOMES_MAX).map(tuple)
+)
 pings = st.builds(wire.Ping, sent_us=I64)
 pongs = st.builds(wire.Pong, sent_us=I64, wall_us=I64)
 
@@ -62,10 +65,22 @@ def swarm_messages(tag: st.SearchStrategy[SwarmTag] = tags) -> st.SearchStrategy
         st.builds(wire.Sorry, tag=tag, number=U64),
         st.builds(wire.Meet, tag=tag, key=keys),
         st.builds(wire.Introduce, tag=tag, contact=contacts),
+        st.builds(
+            wire.KeyRequest, tag=tag, period=st.integers(0, 2**32 - 1), ticket=st.binary(min_size=109, max_size=109)
+        ),
+        st.builds(
+            wire.KeyGrant, tag=tag, period=st.integers(0, 2**32 - 1), wrapped=st.binary(min_size=112, max_size=112)
+        ),
+        st.builds(wire.KeyRefusal, tag=tag, period=st.integers(0, 2**32 - 1), reason=st.integers(0, 3)),
+        st.builds(wire.Hosting, tag=tag, places=st.integers(0, 255), gives=st.booleans(), above=ancestors),
+        st.builds(wire.Lodge, tag=tag, since=U64),
+        st.builds(wire.Lodged, tag=tag),
+        st.builds(wire.Unlodge, tag=tag),
+        st.builds(wire.TombstoneMessage, tag=tag, data=st.binary(max_size=200)),
         st.builds(wire.Bye, tag=tag, parents=st.lists(st.tuples(stripes, contacts), max_size=4).map(tuple)),
     )
 
 
 def messages() -> st.SearchStrategy[wire.Message]:
     """Every message but blocks."""
-    return st.one_of(swarm_messages(), hellos, welcomes, pings, pongs)
+    return st.one_of(swarm_messages(), hellos, welcomes, homes, pings, pongs)

@@ -48,7 +48,7 @@ def test_an_exception_that_escapes_is_told_with_the_way_to_see_it_again() -> Non
 def test_a_container_that_grows_is_told() -> None:
     fuzzer = Fuzzer(SEED)
     fuzzer.run(100)
-    member = next(iter(fuzzer.node._members.values()))
-    member._greeted |= {PeerId(bytes([n]) * 32): LinkId(1) for n in range(50)}
+    member = next(iter(fuzzer.node.members.values()))
+    member.greetings._greeted |= {PeerId(bytes([n]) * 32): LinkId(1) for n in range(50)}
     with pytest.raises(Broken, match="greeted"):
         fuzzer.check_bounds()

@@ -4,8 +4,8 @@ import pytest
 
 from swarm import wire
 from swarm.events import PieceLost, PieceReady
+from swarm.feeds import STARVED_S
 from swarm.gathering import WAITING_MAX
-from swarm.intake import STARVED_S
 from swarm.units import LinkId
 from swarm.window import GAP_MAX
 from tests.swarm.stage import STREAM, TAG, Stage, advert, block, manifest, offer, piece

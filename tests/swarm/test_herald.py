@@ -2,8 +2,8 @@
 
 from swarm import wire
 from swarm.adverts import DELAY_UNKNOWN_MS, short
+from swarm.feeds import HUSHED_PIECES
 from swarm.herald import ADVERT_EVERY_S, ADVERT_SOON_S, EXCHANGE_EVERY_S, EXCHANGE_PEERS, PROBE_AGAIN_S, RIDE_S
-from swarm.intake import HUSHED_PIECES
 from swarm.units import Address, LinkId, PeerId
 from tests.swarm.stage import (
     INTEREST,
@@ -155,7 +155,9 @@ def test_a_peer_with_a_scoped_ipv6_address_can_be_named() -> None:
     stage.watch()
     link = stage.meet(actor(1), Address("fe80::1%eth0", 4000))
     stage.say(link, INTEREST)
-    (named,) = exchanged(stage, stage.befriend(2))
+    other = stage.meet(actor(2), Address("fe80::2%eth0", 4000))
+    stage.say(other, INTEREST)
+    (named,) = exchanged(stage, other)
     assert named.contacts[0].address == Address("fe80::1", 4000)
 
 

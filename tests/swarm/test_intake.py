@@ -6,7 +6,8 @@ import pytest
 
 from swarm import wire
 from swarm.adverts import short
-from swarm.intake import ADRIFT_PIECES, LEAVES_WAIT_PIECES, UNROOTED_PIECES
+from swarm.feeds import UNROOTED_PIECES
+from swarm.intake import ADRIFT_PIECES, LEAVES_WAIT_PIECES
 from swarm.settings import NodeSettings
 from swarm.stripes import ANSWER_S, MUTE_DROP_S, OVERDUE_DROP_S, OVERDUE_LOOK_S, REST_S
 from swarm.units import LinkId, PeerId, Stripe
@@ -36,7 +37,7 @@ def told_to_stop(stage: Stage, link: LinkId) -> list[int]:
 
 
 def parents(stage: Stage) -> dict[int, PeerId]:
-    return {feed.stripe: feed.parent for feed in stage.member.intake.feeds if feed.parent is not None}
+    return {feed.stripe: feed.parent for feed in stage.member.feeds.by_stripe if feed.parent is not None}
 
 
 def viewer(settings: NodeSettings = LEAF, k: int = 4, n: int = 6) -> tuple[Stage, LinkId]:
@@ -60,7 +61,7 @@ def fed_viewer() -> tuple[Stage, LinkId]:
 
 def deliver(stage: Stage, link: LinkId, number: int, without: Iterable[int] = ()) -> None:
     """The neighbour sends its blocks of one piece, on the stripes on which it is the parent."""
-    peer = stage.node._links[link].peer
+    peer = stage.node.connections.links[link].peer
     assert peer is not None
     sealed = piece(number)
     for stripe, parent in parents(stage).items():
@@ -127,7 +128,7 @@ def test_a_source_that_sends_nothing_is_no_free_rider() -> None:
     """All that it may spend at once is spent on catching others up: what is new it sends."""
     stage, link = viewer()
     other = stage.befriend(2, offers())
-    peer = stage.node._links[link].peer
+    peer = stage.node.connections.links[link].peer
     assert peer is not None
     stage.member.circle.mates[peer.key].is_source = True
     mute, *_ = asked(stage, link)
@@ -159,7 +160,7 @@ def test_acceptance_makes_a_parent() -> None:
     first, *_ = asked(stage, link)
     stage.say(link, accept(first.stripe, (short(PeerId(actor(9).key)),)))
     assert parents(stage) == {first.stripe: actor(1).key}
-    assert stage.member.intake.ancestors(first.stripe) == (short(PeerId(actor(1).key)), short(PeerId(actor(9).key)))
+    assert stage.member.feeds.ancestors(first.stripe) == (short(PeerId(actor(1).key)), short(PeerId(actor(9).key)))
 
 
 def test_an_acceptance_that_nobody_asked_for_is_turned_down() -> None:
@@ -220,7 +221,7 @@ def test_who_refuses_is_not_asked_again_for_a_while() -> None:
 def test_the_hint_of_who_refuses_is_dialled() -> None:
     stage, link = viewer()
     first, *_ = asked(stage, link)
-    elsewhere = Contact(PeerId(actor(5).key), stage.node._links[link].info.address._replace(port=5))
+    elsewhere = Contact(PeerId(actor(5).key), stage.node.connections.links[link].info.address._replace(port=5))
     stage.say(link, wire.Reject(tag=TAG, stripe=first.stripe, hints=(elsewhere,)))
     stage.pass_time(0.3)
     assert [(dial.address, dial.peer) for dial in stage.dials] == [(elsewhere.address, elsewhere.key)]
@@ -248,7 +249,7 @@ def test_a_parent_whose_link_is_down_is_replaced() -> None:
 def test_who_was_asked_and_is_gone_is_waited_for_no_more() -> None:
     stage, link = viewer()
     stage.lose(link)
-    assert all(feed.asked is None for feed in stage.member.intake.feeds)
+    assert all(feed.asked is None for feed in stage.member.feeds.by_stripe)
 
 
 def test_a_parent_that_needs_the_place_feeds_until_another_accepts() -> None:
@@ -270,12 +271,12 @@ def test_a_move_that_is_not_the_parents_to_order_changes_nothing() -> None:
     stage, _ = fed_viewer()
     liar = stage.befriend(2, offers())
     stage.say(liar, *(wire.Moved(tag=TAG, stripe=Stripe(stripe), hints=()) for stripe in range(64)))
-    assert not any(feed.leaving for feed in stage.member.intake.feeds)
+    assert not any(feed.leaving for feed in stage.member.feeds.by_stripe)
 
 
 def test_the_parents_of_who_says_good_bye_are_dialled() -> None:
     stage, link = fed_viewer()
-    above = Contact(PeerId(actor(5).key), stage.node._links[link].info.address._replace(port=5))
+    above = Contact(PeerId(actor(5).key), stage.node.connections.links[link].info.address._replace(port=5))
     stripe = Stripe(next(iter(parents(stage))))
     stage.say(link, wire.Bye(tag=TAG, parents=((stripe, above),)))
     stage.pass_time(1.0)
@@ -286,7 +287,7 @@ def test_the_parents_of_who_says_good_bye_are_dialled() -> None:
 def test_a_mute_parent_is_dropped_when_others_deliver() -> None:
     stage, link = fed_viewer()
     mute = next(iter(parents(stage)))
-    stage.member.intake.feeds[mute].renew(stage.now)
+    stage.member.feeds.by_stripe[mute].renew(stage.now)
     for number in range(8, 8 + round((MUTE_DROP_S + 0.4) / 0.2)):
         deliver(stage, link, number, without=[mute])
         stage.pass_time(0.2)
@@ -328,7 +329,7 @@ def test_a_source_that_pauses_makes_nobody_overdue() -> None:
 def test_a_parent_far_slower_than_another_is_replaced() -> None:
     stage, _ = fed_viewer()
     slow = next(iter(parents(stage)))
-    feeds = stage.member.intake.feeds
+    feeds = stage.member.feeds.by_stripe
     for stripe in parents(stage):
         feeds[stripe].delay_s = 0.3
     feeds[slow].delay_s = 2.0
@@ -388,10 +389,10 @@ def test_after_an_epoch_with_lower_numbers_a_parent_can_be_overdue_again() -> No
 
 def test_old_blocks_sent_again_do_not_hide_that_nothing_new_comes() -> None:
     stage, link = fed_viewer()
-    seen_s = stage.member.intake.last_block_s
+    seen_s = stage.member.feeds.last_block_s
     stage.pass_time(1.0)
     stage.receive(link, block(piece(7), next(iter(parents(stage)))))
-    assert stage.member.intake.last_block_s == seen_s
+    assert stage.member.feeds.last_block_s == seen_s
 
 
 SOURCE = PeerId(actor(50).key)
@@ -422,7 +423,7 @@ def test_below_a_cut_another_parent_is_looked_for(above: tuple[bytes, ...], expe
     second = stage.befriend(2, chained(ROOTED, delay_ms=300))
     for _ in range(4):
         for stripe in parents(stage):
-            stage.member.intake.feeds[stripe].delay_s = 0.1
+            stage.member.feeds.by_stripe[stripe].delay_s = 0.1
         stage.say(link, chained(above))
         stage.pass_time(UNROOTED_PIECES[1] * PIECE_S / 3)
     assert bool(asked(stage, second)) is expected

@@ -22,11 +22,12 @@ from swarm.join import (
     dialable,
 )
 from swarm.prefixes import crowd
-from swarm.units import Access, Address
+from swarm.units import Access, Address, PeerId
 from swarm.wire import Contact
 from tests.swarm.neighbours import key
 
 HOME = Address("10.1.1.1", 4000)
+KEY = PeerId(b"k" * 32)
 
 
 def address(number: int) -> Address:
@@ -152,7 +153,7 @@ def test_an_address_is_not_dialled_twice_at_once() -> None:
     book.add_link([HOME])
     assert due(book) == [HOME]
     assert due(book, 99.0) == []
-    book.reached(HOME)
+    book.reached(HOME, KEY)
     assert due(book, 99.0, connected=(HOME,)) == []
     assert due(book, 99.0) == [HOME]
 
@@ -174,14 +175,14 @@ def test_all_in_vain_is_told_with_their_number() -> None:
     assert book.hopeless() == 0
     book.failed(address(1), 0.0)
     assert book.hopeless() == 2
-    book.reached(HOME)
+    book.reached(HOME, KEY)
     assert book.hopeless() == 0
 
 
 def test_unknown_addresses_change_nothing() -> None:
     book = AddressBook()
     book.failed(HOME, 0.0)
-    book.reached(HOME)
+    book.reached(HOME, KEY)
     book.forget(HOME)
     assert not book.prospects
 
@@ -332,7 +333,7 @@ def test_peers_that_leave_are_no_failed_dials() -> None:
     met = due(book)
     assert len(met) == FAILURES_PER_CROWD
     for where in met:
-        book.reached(where)
+        book.reached(where, KEY)
     for where in met:
         book.failed(where, 0.0)
     assert set(due(book, RETRY_S[0])) == set(met)
@@ -389,7 +390,7 @@ def test_an_invitation_counts_as_its_bringers_doing() -> None:
         found = due(book, wanted=0)
         dialled += len(found)
         for one in found:
-            book.reached(one)
+            book.reached(one, KEY)
     assert dialled == DIALS_BROUGHT[1]
 
 
@@ -475,3 +476,12 @@ def test_what_the_application_has_just_heard_of_is_dialled_though_nobody_is_want
     book.failed(HOME, 0.0)
     book.add_link([HOME])
     assert due(book, 100.0, wanted=0) == [], "that is no news"
+
+
+def test_who_may_dial_one_now_dials_the_other_named_parents_later_though_neighbours_are_enough() -> None:
+    book = AddressBook()
+    book.hint([contact(1), contact(2)], bringer(1), 0.0)
+    (first,) = book.due(set, 0, 0.0, most=1, rng=Random(1))
+    assert book.due(set, 0, 1.0, most=0, rng=Random(1)) == []
+    (second,) = book.due(set, 0, 2.0, most=1, rng=Random(1))
+    assert {first.address, second.address} == {address(1), address(2)}

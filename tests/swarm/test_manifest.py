@@ -21,6 +21,7 @@ from swarm.manifest import (
     open_manifest,
     sign_manifest,
 )
+from swarm.sealing import Admission, Lock
 from swarm.units import PeerId, StreamId
 
 OWNER = Identity(bytes(range(32)))
@@ -60,7 +61,16 @@ def renditions(draw: st.DrawFn) -> RenditionInfo:
     )
 
 
-manifests = st.builds(
+locks = st.builds(
+    Lock,
+    admission=st.sampled_from((Admission.LINK, Admission.TICKET)),
+    rotation_s=st.integers(10, 3600),
+    session=st.binary(min_size=8, max_size=8),
+    salt=st.binary(min_size=16, max_size=16),
+    title=st.binary(max_size=100),
+)
+
+open_manifests = st.builds(
     Manifest,
     stream=st.just(STREAM),
     epoch=st.integers(0, 2**32 - 1),
@@ -71,6 +81,8 @@ manifests = st.builds(
     renditions=st.lists(renditions(), max_size=4, unique_by=lambda r: r.number).map(tuple),
     ended=st.booleans(),
 )
+sealed_manifests = st.builds(lambda manifest, lock: replace(manifest, title="", lock=lock), open_manifests, locks)
+manifests = st.one_of(open_manifests, sealed_manifests)
 
 
 def forge(body: bytes) -> bytes:
@@ -219,7 +231,7 @@ def test_unknown_flags_are_malformed() -> None:
     body = bytearray(sign_manifest(replace(MANIFEST, ended=True), OWNER)[:-64])
     at = 1 + 32 + 4 + 4 + 8
     assert body[at] == 1
-    body[at] = 3
+    body[at] = 5
     with pytest.raises(MalformedMessage, match="flags"):
         open_manifest(forge(bytes(body)), STREAM)
 
@@ -245,3 +257,21 @@ def test_the_whole_has_a_bound_too() -> None:
 @pytest.mark.parametrize("text", ["", "Köln 📺", "שלום", "نشرة\u200cخبر", "👩\u200d👩\u200d👧", "日本語"])
 def test_titles_of_all_languages_are_printable(text: str) -> None:
     assert is_printable(text)
+
+
+LOCK = Lock(admission=Admission.PASSWORD, rotation_s=60, session=b"session1", cost=15, title=b"sealed")
+SEALED = replace(MANIFEST, title="", lock=LOCK)
+
+
+def test_a_sealed_manifest_shows_no_title_and_bounds_what_it_asks_of_viewers() -> None:
+    assert open_manifest(sign_manifest(SEALED, OWNER), STREAM) == SEALED
+    for wrong in (replace(SEALED, title="shown"), replace(SEALED, lock=replace(LOCK, cost=30))):
+        with pytest.raises(LocalError):
+            sign_manifest(wrong, OWNER)
+
+
+def test_an_unknown_way_of_admission_is_malformed() -> None:
+    body = bytearray(sign_manifest(SEALED, OWNER)[:-64])
+    body[-(1 + 2 + 8 + 16 + 1 + 2 + len(LOCK.title)) + 0] = 9
+    with pytest.raises(MalformedMessage, match="admission"):
+        open_manifest(forge(bytes(body)), STREAM)

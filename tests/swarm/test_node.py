@@ -5,17 +5,19 @@ from dataclasses import replace
 import pytest
 
 from swarm import wire
+from swarm.bans import BAN_S, BANS_MAX
 from swarm.errors import LocalError
 from swarm.events import ManifestReady, PieceReady
 from swarm.handshake import ANSWER_S
 from swarm.identity import Identity
-from swarm.node import BAN_S, BANS_MAX, IDLE_S
+from swarm.links import IDLE_S
 from swarm.settings import NodeSettings
 from swarm.units import Access, Address, PeerId, StreamId
 from tests.swarm.stage import (
     INTEREST,
     OWNER,
     STREAM,
+    WALL_S,
     Stage,
     actor,
     advert,
@@ -33,7 +35,7 @@ HIGHER = max(map(actor, range(1, 20)), key=lambda who: who.key)
 
 
 def peers(stage: Stage) -> set[bytes]:
-    return set(stage.node._peers)
+    return set(stage.node.connections.peers)
 
 
 # -- introductions
@@ -204,7 +206,7 @@ def test_garbage_closes_its_link_and_no_other() -> None:
     stage.receive(bad, b"\xffgarbage")
     stage.say(good, wire.Ping(sent_us=5))
     assert set(stage.closed) == {bad}
-    assert wire.Pong(sent_us=5, wall_us=stage.node._wall_us(stage.now)) in stage.take(good)
+    assert wire.Pong(sent_us=5, wall_us=int((stage.now + WALL_S) * 1e6)) in stage.take(good)
     assert stage.node.faults == {"MalformedMessage": 1}
 
 
@@ -258,8 +260,8 @@ def test_a_ban_ends() -> None:
 def test_bans_are_bounded() -> None:
     stage = Stage()
     for number in range(BANS_MAX + 10):
-        stage.node._ban(PeerId(number.to_bytes(32, "big")), stage.now)
-    assert len(stage.node._bans) == BANS_MAX
+        stage.node.connections.bans.ban(PeerId(number.to_bytes(32, "big")), stage.now)
+    assert len(stage.node.connections.bans) == BANS_MAX
 
 
 def test_the_address_of_a_banned_peer_does_not_use_up_the_dials() -> None:

@@ -9,7 +9,20 @@ from swarm.join import DIALS_BROUGHT, HANGS_S
 from swarm.rendezvous import ASKED_S, INTRODUCED
 from swarm.settings import NodeSettings
 from swarm.units import Access, Address, LinkId, PeerId
-from tests.swarm.stage import INTEREST, TAG, Stage, accept, actor, advert, block, manifest, offer, piece, subscribe
+from tests.swarm.stage import (
+    INTEREST,
+    STREAM,
+    TAG,
+    Stage,
+    accept,
+    actor,
+    advert,
+    block,
+    manifest,
+    offer,
+    piece,
+    subscribe,
+)
 
 FAR = Address("10.7.7.7", 4000)
 HOME = Address("10.9.1.1", 4000)
@@ -358,3 +371,41 @@ def test_who_is_cut_off_dials_the_source_that_it_once_met_whatever_neighbours_it
 
 def test_who_is_connected_with_the_source_does_not() -> None:
     assert FAR not in [dial.address for dial in cut_off(near_source=True).dials]
+
+
+RELAY, RELAY_KEY = Address("10.7.7.7", 4000), PeerId(actor(7).key)
+
+
+@pytest.mark.parametrize(
+    ("settings", "dialled"),
+    [
+        (NodeSettings(only_addresses=frozenset({RELAY})), {(RELAY, None)}),
+        (NodeSettings(only_keys=frozenset({RELAY_KEY})), {(Address("10.7.7.9", 4000), RELAY_KEY)}),
+    ],
+)
+def test_who_wants_certain_peers_only_dials_nobody_else(
+    settings: NodeSettings, dialled: set[tuple[Address, PeerId | None]]
+) -> None:
+    stage = Stage(settings=settings)
+    stage.watch(RELAY, Address("10.7.7.8", 4000))
+    stage.node.found(STREAM, [Address("10.1.1.1", 4000)], stage.now)
+    link = stage.meet(actor(7), RELAY)
+    contacts = [
+        wire.Contact(PeerId(actor(number).key), Address(f"10.7.7.{number + 2}", 4000), 0, Access.OPEN)
+        for number in (7, 8)
+    ]
+    stage.say(link, INTEREST, wire.Peers(tag=TAG, contacts=tuple(contacts)))
+    stage.lose(link)
+    stage.pass_time(60)
+    assert {(dial.address, dial.peer) for dial in stage.dials} == dialled
+
+
+@pytest.mark.parametrize(
+    "settings", [NodeSettings(only_addresses=frozenset({RELAY})), NodeSettings(only_keys=frozenset({RELAY_KEY}))]
+)
+def test_who_wants_certain_peers_only_lets_nobody_else_in(settings: NodeSettings) -> None:
+    stage = Stage(settings=settings)
+    stage.watch()
+    assert stage.meet(actor(7), RELAY) not in stage.closed
+    assert stage.meet(actor(8), Address("10.7.7.8", 4000)) in stage.closed
+    assert len(stage.node.connections.peers) == 1

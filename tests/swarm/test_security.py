@@ -6,6 +6,7 @@ from random import Random
 import pytest
 
 from swarm import wire
+from swarm.bans import BAN_S
 from swarm.door import CROWD_SHARE
 from swarm.errors import LocalError
 from swarm.events import Equivocation, PieceReady
@@ -13,7 +14,6 @@ from swarm.evidence import check_evidence
 from swarm.join import DIALS_BROUGHT
 from swarm.limits import CATCH_UP_SAVED_S, CATCH_UP_SHARE, GROSS, RATES, REPAIR_SAVED_S
 from swarm.membership import TICK_SOON_S
-from swarm.node import BAN_S
 from swarm.settings import NodeSettings
 from swarm.standing import DEMOTION_S
 from swarm.units import Address, LinkId, PeerId
@@ -231,7 +231,7 @@ def test_sybils_of_a_few_prefixes_cannot_lock_others_out() -> None:
     stage.pass_time(6.0)
     honest = [stage.meet(actor(number), Address(f"9.{number}.1.1", 4000)) for number in range(1, 6)]
     assert not set(honest) & stage.closed.keys()
-    assert len(stage.node._links) == 16
+    assert len(stage.node.connections.links) == 16
 
 
 def test_parents_children_and_dialled_links_never_make_way() -> None:
@@ -257,7 +257,7 @@ def test_parents_children_and_dialled_links_never_make_way() -> None:
                 stage.say(link, INTEREST)
         stage.pass_time(1.0)
     assert not {parent, child, dialled} & stage.closed.keys()
-    assert len(stage.node._links) <= 8
+    assert len(stage.node.connections.links) <= 8
 
 
 def test_a_link_that_was_dialled_from_here_makes_way_for_nobody() -> None:
@@ -340,7 +340,7 @@ def test_nobody_is_banned_for_what_others_say() -> None:
     forged = replace(sealed, header_bytes=sealed.header_bytes[:-1] + bytes([sealed.header_bytes[-1] ^ 1]))
     stage.receive(link, block(forged, 0))
     assert link in stage.closed
-    assert stage.node._bans == {key(1): stage.now + BAN_S}
+    assert stage.node.connections.bans == {key(1): stage.now + BAN_S}
     assert stage.meet(actor(7), victim.address) not in stage.closed
 
 

@@ -55,7 +55,7 @@ def test_two_halves_with_different_roots_do_not_poison_each_other() -> None:
     assert all(check_evidence(world.stream, 0, news.headers) for news in evidence)
     for host in (world.source, twin, *ours, *theirs, *torn):
         assert not host.node.faults, f"{host.name} took an honest peer for a liar"
-        assert not host.node._bans
+        assert not host.node.connections.bans
     for host in (*ours, *theirs):
         got = {news.number: news.payload for at, news in host.news if isinstance(news, PieceReady) and at > 6.0}
         due = {number for number, at in world.published.items() if 6.0 < at < world.net.now - 3.0}

@@ -304,7 +304,7 @@ def test_a_wrong_clock_does_not_spoil_the_choice_of_parents(seed: int, skew_s: f
     assert status.delay_s is not None
     assert 0 < status.delay_s < 2.0, f"it believes {status.delay_s:.2f} s; {replay(world)}"
     for host in world.viewers[:-1]:
-        member = host.node._find(world.stream, 0)
+        member = host.node.members.find(world.stream, 0)
         assert member is not None
         told = [offer.delay_ms for offer in member.circle.mates[skewed.node.key].offers.values()]
         assert told, replay(world)

@@ -123,9 +123,11 @@ class SmallSwarm(RuleBasedStateMachine):
             circle, node = member.circle, host.node
             assert len(list(circle.window.entries())) <= PIECES_MAX
             assert len(member.book.prospects) <= KNOWN_MAX + 1
-            assert len(circle.mates) <= len(node._peers) <= len(node._links) <= circle.settings.links_max
+            connections = node.connections
+            assert len(circle.mates) <= len(connections.peers) <= len(connections.links)
+            assert len(connections.links) <= circle.settings.links_max
             assert len(member._gathering._repairs.searches) <= AT_ONCE_MAX
-            for feed in member.intake.feeds:
+            for feed in member.feeds.by_stripe:
                 assert {feed.parent, feed.asked} - {None} <= circle.mates.keys()
             for stripe in member.outgo.nursery.colours:
                 assert set(member.outgo.nursery.children(stripe)) <= circle.mates.keys()
@@ -151,7 +153,7 @@ class SmallSwarm(RuleBasedStateMachine):
     def _members(self) -> list[tuple[Host, Membership]]:
         found = []
         for host in [*self.watching, self.world.source] if hasattr(self, "world") else []:
-            member = host.node._find(self.world.stream, 0)
+            member = host.node.members.find(self.world.stream, 0)
             assert member is not None
             found.append((host, member))
         return found

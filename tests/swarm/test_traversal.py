@@ -124,4 +124,4 @@ def test_what_is_remembered_is_bounded() -> None:
         vantage.called(peer(number), 0.0)
         vantage.told(peer(number), HERE)
     assert len(vantage._called_s) == CALLED_MAX
-    assert len(vantage._told) == TELLERS_MAX
+    assert len(vantage._views[False].told) == TELLERS_MAX

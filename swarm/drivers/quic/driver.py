@@ -39,7 +39,7 @@ class QuicDriver(Generic[NodeT]):
         identity: Identity,
         on_news: Callable[[News], None],
         *,
-        host: str = "0.0.0.0",  # noqa: S104  peers come from everywhere; the handshake decides who may speak
+        host: str = "::",  # peers come from everywhere; the handshake decides who may speak
         port: int = 0,
         limits: Limits | None = None,
         batching: bool = True,

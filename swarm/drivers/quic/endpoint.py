@@ -302,6 +302,8 @@ class Endpoint:
     def _serve(self, link: QuicLink, now: float, *, paced: bool, turn: bool = False) -> None:
         """Let a link send. ``paced``: no data but, in its ``turn``, one message."""
         sent_before_bytes = link.sent_bytes
+        stays = self._pacer.stays(link.address)
+        paced &= not stays
         try:
             datagrams = link.transmit_one(now) if turn else link.transmit(now, data=not paced)
             if link.ending and not link.hung_up and (now >= link.give_up_s or link.control_written()):
@@ -314,6 +316,7 @@ class Endpoint:
             return
         if datagrams:
             self._port.send(datagrams)
+        if datagrams and not stays:
             self._pacer.spent(link.sent_bytes - sent_before_bytes + HEADERS_BYTES * len(datagrams), now)
         if paced and link.has_data:
             self._turns.join(link)

@@ -31,6 +31,10 @@ SOCKET_BUFFER_BYTES = 4 << 20
 RUN_SEGMENTS_MAX = 64
 RUN_BYTES_MAX = 64_000
 
+ANY_V4, ANY_V6 = "0.0.0.0", "::"  # noqa: S104  peers come from everywhere
+NO_V6 = {errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL}
+"""What systems without IPv6 say to its addresses."""
+
 _UDP_SEGMENT = 103
 _UDP_GRO = 104
 _IP_MTU_DISCOVER = 10
@@ -64,14 +68,23 @@ class Port(Protocol):
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """A non-blocking UDP socket. An IPv6 host that names no interface takes IPv4 as well. Raises OSError."""
+    """A non-blocking UDP socket; ``::`` takes IPv4 as well, and alone where there is no IPv6. Raises OSError."""
+    try:
+        return _bind(host, port)
+    except OSError as error:
+        if host != ANY_V6 or error.errno not in NO_V6:
+            raise
+    return _bind(ANY_V4, port)
+
+
+def _bind(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     opened = socket.socket(family, socket.SOCK_DGRAM)
     try:
         opened.setblocking(False)
         opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SOCKET_BUFFER_BYTES)
         opened.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SOCKET_BUFFER_BYTES)
-        if family == socket.AF_INET6 and host == "::":
+        if host == ANY_V6:
             opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
         if sys.platform == "linux":
             _forbid_fragments(opened)

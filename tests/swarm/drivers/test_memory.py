@@ -17,7 +17,7 @@ RENDITION = RenditionInfo(number=0, name="main", bitrate_bps=400_000, piece_us=2
 NOWHERE = Address("10.200.0.1", 4000)
 
 
-def host(net: MemoryNet, name: str, line: Line | None = None) -> Host:
+def host(net: MemoryNet, name: str, line: Line | None = None, house: int = 0) -> Host:
     identity = Identity(net.random(f"key/{name}").randbytes(32))
     node = Node(
         identity=identity,
@@ -26,11 +26,11 @@ def host(net: MemoryNet, name: str, line: Line | None = None) -> Host:
         wall_offset_s=1e9,
         now=net.now,
     )
-    return net.add(name, identity, node, line or Line())
+    return net.add(name, identity, node, line or Line(), house)
 
 
-def source(net: MemoryNet, line: Line | None = None) -> Host:
-    on_air = host(net, "source", line)
+def source(net: MemoryNet, line: Line | None = None, name: str = "source", house: int = 0) -> Host:
+    on_air = host(net, name, line, house)
     net.call(on_air, lambda node, now: node.broadcast(OWNER, title="show", epoch=1, renditions=(RENDITION,), now=now))
     return on_air
 
@@ -240,3 +240,21 @@ def test_equal_seeds_make_equal_worlds_and_one_more_host_changes_nobodys_luck() 
 def test_a_host_is_shown_by_its_name() -> None:
     _, _, viewer = pair()
     assert repr(viewer) == "Host('viewer')"
+
+
+@pytest.mark.parametrize("house", [0, 1])
+def test_hosts_of_one_house_share_its_line(house: int) -> None:
+    net, thin = MemoryNet(1), Line(uplink_bps=600_000)
+    sources = [source(net, thin, name, house) for name in ("one", "two")]
+    for number, on_air in enumerate(sources):
+        watch(net, host(net, f"viewer{number}"), on_air.address)
+    net.run_until(1.0)
+    sent_before = sum(on_air.sent_bytes for on_air in sources)
+    for number in range(1, 26):
+        for on_air in sources:
+            publish(net, on_air, number)
+        net.run_until(net.now + 0.2)
+    sent = [on_air.sent_bytes for on_air in sources]
+    lines = (sum(sent) - sent_before) * 8 / (5 * thin.uplink_bps)
+    assert (lines < 1.1) is bool(house), "as much as one line carries, or more"
+    assert min(sent) > 0.3 * max(sent), "and nobody nothing of it"

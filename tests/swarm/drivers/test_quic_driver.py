@@ -74,6 +74,13 @@ def test_a_loop_without_readers_gets_a_datagram_transport() -> None:
         runner.run(scene())
 
 
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A link without a word is lost soon; the true time-out has its own test, on a clock of its own."""
+    monkeypatch.setattr("swarm.drivers.quic.connection.IDLE_TIMEOUT_S", 4.0)
+
+
+@pytest.mark.usefixtures("impatient")
 def test_a_peer_that_dies_without_a_word_is_noticed() -> None:
     async def scene() -> None:
         async with Peer(1) as ann, Peer(2) as bob:
@@ -85,6 +92,7 @@ def test_a_peer_that_dies_without_a_word_is_noticed() -> None:
     asyncio.run(scene())
 
 
+@pytest.mark.usefixtures("impatient")
 def test_who_acknowledges_nothing_is_told_of_once_and_before_the_link_is_lost() -> None:
     async def scene() -> None:
         async with Peer(1) as ann, Peer(2) as bob:

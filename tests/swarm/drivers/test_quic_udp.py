@@ -1,6 +1,7 @@
 """The socket: the same datagrams come out, however many go into one system call."""
 
 import asyncio
+import errno
 import socket
 
 import pytest
@@ -31,6 +32,20 @@ def test_runs_are_as_long_as_they_may_be() -> None:
     large = runs([(bytes(9000), HERE)] * 10, 64)
     assert [sum(map(len, run)) for run, _ in large] == [63_000, 27_000]
     assert large[0][0] == [bytes(9000)] * (RUN_BYTES_MAX // 9000)
+
+
+def test_where_there_is_no_ipv6_all_addresses_are_those_of_ipv4(monkeypatch: pytest.MonkeyPatch) -> None:
+    class OldSocket(socket.socket):
+        def bind(self, address: tuple[str, int]) -> None:
+            if self.family == socket.AF_INET6:
+                raise OSError(errno.EADDRNOTAVAIL, "no such address")
+            super().bind(address)
+
+    monkeypatch.setattr(socket, "socket", OldSocket)
+    with bind("::", 0) as opened:
+        assert opened.getsockname()[0] == "0.0.0.0"
+    with pytest.raises(OSError, match="no such address"):
+        bind("::1", 0)
 
 
 async def _pass_on(sent: list[bytes], *, batching: bool, transport: bool = False) -> tuple[list[bytes], SelectorPort]:

@@ -72,7 +72,7 @@ def test_a_forged_block_is_found_in_a_window_and_on_its_way_out(world: World) ->
 
 def test_an_honest_peer_banned_is_found(world: World) -> None:
     host, other = world.viewers[:2]
-    host.node._ban(PeerId(other.identity.key), world.net.now)
+    host.node.connections.bans.ban(PeerId(other.identity.key), world.net.now)
     with pytest.raises(Violation, match="banned 1 honest"):
         check_bans(host, {PeerId(other.identity.key)}, liars=True)
 
@@ -94,7 +94,7 @@ def make_loop(world: World, names: list[int]) -> None:
     for at, number in enumerate(names):
         member = inside.member(world.viewers[number], world.stream)
         assert member is not None
-        member.intake.feeds[0].parent = PeerId(world.viewers[names[at - 1]].identity.key)
+        member.feeds.by_stripe[0].parent = PeerId(world.viewers[names[at - 1]].identity.key)
 
 
 def test_a_loop_may_be_but_not_stay(world: World) -> None:
