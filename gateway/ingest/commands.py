@@ -12,55 +12,45 @@ How the output comes to be one regular part after another:
   first key frame of a push and the first frame of the test picture.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import Protocol
 
 import ffmpeg
 
-from gateway.ingest.probe import COPYABLE_PIXELS, InputAudio, InputInfo
-from gateway.ingest.sources import (
-    DeviceSource,
-    Encoding,
-    FileSource,
-    SlateSource,
-    Source,
-    TestSource,
-    UrlSource,
-    name_of,
+from gateway.ingest.coding import (
+    SOUND_RATE_HZ,
+    TS_OFFSET_S,
+    check_copy,
+    copies_picture,
+    copy_picture,
+    encode_audio,
+    encode_picture,
+    exact_rate,
+    machine_options,
+    plan_part_s,
+    rhythm,
+    sound_options,
 )
+from gateway.ingest.encoders import Options, encoder_named
+from gateway.ingest.opening import Pad, open_input
+from gateway.ingest.probe import SIDE_MAX, InputAudio, InputInfo
+from gateway.ingest.sources import Encoding, FileSource, SlateSource, Source, TestSource, name_of
 from gateway.ingest.test_picture import SAMPLE_RATE
 from gateway.ladder import AUDIO
-from gateway.media.errors import CodecError
 
-Option = str | int | float
-Options = dict[str, Option]
-
-MOVFLAGS = "cmaf+frag_keyframe+delay_moov+frag_discont+separate_moof"
 SLATE_FPS = 10
 SLATE_BPS = 200_000
-HAIR_US = 1000
-TS_OFFSET_S = 1
-PART_S_MIN = Fraction(1, 10)
-"""Shorter parts cost more headers than they win; 25 frames a second have none of just 0.1 s."""
-SOUND_RATE_HZ = 48_000
 MAIN = "main"
 """The name of a stream's one rendition."""
-NETWORK_TIMEOUT_US = 10_000_000
+PUSH_LOOK_S = 0.5
+"""Enough for a key frame's parameters; of MPEG-TS ffmpeg looks at so much in any case."""
+PLAIN_LOOK_S = 0.1
+"""The same of what comes by WebRTC: Opus says all in the tables, and pictures come in the order in which they show."""
 COPIED_GUESS_BPS = 4_000_000
+COPIED_SOUND_BPS = 192_000
 PICTURE_BITS_PER_PIXEL = 2.0
 """What x264 makes of the test picture in a second, which is far below the allowed rate: 0.46 Mbit/s at 640x360."""
-
-NTSC = {23.98: Fraction(24000, 1001), 29.97: Fraction(30000, 1001), 59.94: Fraction(60000, 1001)}
-"""ffmpeg prints these rates with two decimals; the exact ones do not drift."""
-
-
-class Pad(Protocol):
-    """A stream of ffmpeg-python's graph; it has no types of its own."""
-
-    def __getitem__(self, selector: str) -> "Pad": ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +67,7 @@ class Job:
 
     ``part_s`` is the length of a part, ``copied`` says that the picture keeps its own key frames, ``texts`` are the
     languages of the subtitles, in the order of the pipes that they go into. ``audio_rung``: the last one in ``outputs``
-    is the sound alone.
+    is the sound alone. ``coding`` is the encoder of the picture, ``copy`` or ``none``.
     """
 
     arguments: tuple[str, ...]
@@ -86,6 +76,7 @@ class Job:
     copied: bool
     texts: tuple[str, ...] = ()
     audio_rung: bool = False
+    coding: str = "libx264"
 
     @property
     def estimate_bps(self) -> int:
@@ -101,18 +92,19 @@ def picture_job(source: TestSource, encoding: Encoding, *, video: int, audio: in
     picture = ffmpeg.input(f"pipe:{video}", f="rawvideo", pix_fmt="yuv420p", s=size, framerate=source.fps, **unprobed)
     sound = ffmpeg.input(f"pipe:{audio}", f="s16le", ar=SAMPLE_RATE, ac=1, guess_layout_max=1, **unprobed)
     fps = Fraction(source.fps)
-    options = _encode_video(encoding, fps) | _encode_audio(encoding) | _rhythm(encoding, fps)
+    options = encode_picture(encoding, fps) | encode_audio(encoding) | rhythm(plan_part_s(encoding, fps))
     outputs = tuple(
         replace(output, estimate_bps=min(output.estimate_bps, picture_bps + encoding.audio_bps))
         for output, picture_bps in zip(_outputs(encoding), _picture_bps(source, encoding), strict=True)
     )
     outputs += _audio_output(encoding)
     return Job(
-        arguments=_compile((sound["a:0"], *_pictures(picture, encoding)), options),
+        arguments=_compile((sound["a:0"], *_pictures(picture, encoding)), options, machine=machine_options(encoding)),
         outputs=outputs,
-        part_s=_part_s(encoding, fps),
+        part_s=plan_part_s(encoding, fps),
         copied=False,
         audio_rung=encoding.audio_rung,
+        coding=encoder_named(encoding.encoder).name,
     )
 
 
@@ -121,13 +113,14 @@ def slate_job(source: SlateSource, encoding: Encoding) -> Job:
     fps = Fraction(SLATE_FPS)
     picture = ffmpeg.input(f"file:{source.picture}", f="image2", loop=1, framerate=SLATE_FPS, re=None)
     silence = ffmpeg.input(f"anullsrc=r={SOUND_RATE_HZ}:cl=stereo", f="lavfi", re=None)
-    options = _encode_video(encoding, fps) | _encode_audio(encoding) | _rhythm(encoding, fps)
+    options = encode_picture(encoding, fps) | encode_audio(encoding) | rhythm(plan_part_s(encoding, fps))
     return Job(
-        arguments=_compile((silence["a:0"], *_pictures(picture, encoding)), options),
+        arguments=_compile((silence["a:0"], *_pictures(picture, encoding)), options, machine=machine_options(encoding)),
         outputs=tuple(replace(o, estimate_bps=SLATE_BPS) for o in _outputs(encoding)) + _audio_output(encoding),
-        part_s=_part_s(encoding, fps),
+        part_s=plan_part_s(encoding, fps),
         copied=False,
         audio_rung=encoding.audio_rung,
+        coding=encoder_named(encoding.encoder).name,
     )
 
 
@@ -139,120 +132,69 @@ def input_job(source: Source, info: InputInfo, encoding: Encoding, texts: Sequen
         # The filter that a copy needs does not live through the loop in ffmpeg 5.1.
         audios = (replace(audio, codec="aac in ADTS") if audio.adts else audio for audio in info.audios)
         info = replace(info, audios=tuple(audios))
-    return _job(_open(source, info), info, encoding, name_of(source), texts)
+    return _job(open_input(source, info), info, encoding, name_of(source), texts)
 
 
-def push_job(info: InputInfo, encoding: Encoding, demuxer: str = "mpegts") -> Job:
-    """What comes on standard input, by ffmpeg's name of its container. Raises as `input_job`."""
-    # Half a second is enough for a key frame's parameters; the picture's rate is not waited for.
-    pushed = ffmpeg.input("pipe:0", f=demuxer, probesize=2_000_000, analyzeduration=500_000, fpsprobesize=0)
+def push_job(info: InputInfo, encoding: Encoding, demuxer: str = "mpegts", *, look_s: float = PUSH_LOOK_S) -> Job:
+    """What comes on standard input, by ffmpeg's name of its container, looked at for so long. Raises as `input_job`."""
+    # The picture's rate is not waited for.
+    plain = bool(info.audios) and all(audio.codec == "opus" for audio in info.audios)
+    # A longer look has been asked for because a short one was not enough.
+    looked_us = round((PLAIN_LOOK_S if plain and look_s <= PUSH_LOOK_S else look_s) * 1e6)
+    limits: Options = {"probesize": 2_000_000, "analyzeduration": looked_us, "max_pixels": SIDE_MAX**2}
+    pushed = ffmpeg.input("pipe:0", f=demuxer, fpsprobesize=0, **limits)
     return _job(pushed, info, encoding, "The pushed stream")
 
 
-def probe_arguments(source: Source) -> list[str]:
-    """The part of ``ffmpeg -i`` that opens this input."""
-    path, options = _locate(source)
-    flags = [word for name, value in options.items() for word in (f"-{name}", str(value))]
-    return [*flags, "-i", path]
-
-
 def _job(opened: Pad, info: InputInfo, encoding: Encoding, name: str, texts: Sequence[int] = ()) -> Job:
-    copyable = info.video.codec == "h264" and info.video.pixels in ("", *COPYABLE_PIXELS)
-    copy_video = not encoding.ladder and _copies(copyable, encoding)
-    if encoding.coding == "copy" and not (copy_video and all(audio.codec == "aac" for audio in info.audios)):
-        sound = "".join(f" and {audio.codec}" for audio in info.audios)
-        raise CodecError(
-            f"{name} is {info.video.codec}{sound}: only 8-bit H.264 and AAC can be copied. Let it be encoded."
-        )
-    fps = _exact(info.video.fps)
-    options: Options = {"c:v": "copy"} if copy_video else _encode_video(encoding, fps)
-    if not copy_video and fps is not None:
-        options["r"] = str(fps)  # an uneven input becomes even, and with it the parts
+    check_copy(info, encoding, name)
+    sounds = len(info.audios)
+    fps = exact_rate(info.video.fps) if info.video else None
+    copied = info.video is not None and copies_picture(info.video, encoding)
+    options, pads, outputs = _picture(opened, info, encoding, fps, copied=copied)
     for number, audio in enumerate(info.audios):
-        copied_audio = audio.codec == "aac" and encoding.coding != "encode"
-        options |= _copy_audio(audio, number) if copied_audio else _encode_audio(encoding, number)
-    pads = tuple(opened[f"a:{number}"] for number in range(len(info.audios))) + _pictures(opened, encoding)
-    copied = (Output(name=MAIN, estimate_bps=info.bitrate_bps or COPIED_GUESS_BPS),)
+        options |= sound_options(audio, encoding, number)
+    part_s = plan_part_s(encoding, fps, sound_alone=info.video is None)
     subtitles = list(zip(info.texts, texts, strict=False))
-    # Where there is no sound, there is no rung of it.
-    alone = _audio_output(encoding, len(info.audios)) if info.audios else ()
+    # Where there is no sound, there is no rung of it; where there is nothing else, it is no rung.
+    alone = _audio_output(encoding, sounds) if sounds and info.video else ()
     return Job(
         arguments=_compile(
-            pads,
-            options | _rhythm(encoding, fps),
+            (*(opened[f"a:{_place(audio, number)}"] for number, audio in enumerate(info.audios)), *pads),
+            options | rhythm(part_s),
             [_subtitles(opened, text.number, pipe) for text, pipe in subtitles],
+            machine=() if copied or info.video is None else machine_options(encoding),
         ),
-        outputs=(copied if copy_video else _outputs(encoding, len(info.audios))) + alone,
-        part_s=_part_s(encoding, fps),
-        copied=copy_video,
+        outputs=outputs + alone,
+        part_s=part_s,
+        copied=copied,
         texts=tuple(text.language for text, _ in subtitles),
         audio_rung=bool(alone),
+        coding="none" if info.video is None else "copy" if copied else encoder_named(encoding.encoder).name,
     )
 
 
-def _copies(fit: bool, encoding: Encoding) -> bool:
-    return fit and encoding.coding != "encode"
+def _place(audio: InputAudio, number: int) -> int:
+    return number if audio.number is None else audio.number
 
 
-def _open(source: Source, info: InputInfo) -> Pad:
-    path, options = _locate(source)
-    # What has an end is not live: it is read at its own speed.
-    if info.duration_s is not None or isinstance(source, FileSource):
-        options["re"] = ""
-    if isinstance(source, FileSource) and source.loop:
-        options["stream_loop"] = -1
-    flags = {name: None if value == "" else value for name, value in options.items()}
-    opened: Pad = ffmpeg.input(path, **flags)
-    return opened
-
-
-def _locate(source: Source) -> tuple[str, Options]:
-    """The input's address, and the options that open it."""
-    match source:
-        case FileSource(path=path):
-            return f"file:{path}", {}
-        case DeviceSource(path=path):
-            return str(path), {"f": "v4l2", "probesize": 32, "analyzeduration": 0}
-        case UrlSource(url=url) if url.startswith(("rtsp:", "rtsps:")):
-            return url, {"rtsp_transport": "tcp", "timeout": NETWORK_TIMEOUT_US}
-        case UrlSource(url=url) if url.startswith(("http:", "https:", "rtmp:", "rtmps:", "tcp:")):
-            return url, {"rw_timeout": NETWORK_TIMEOUT_US}
-        case UrlSource(url=url):
-            return url, {}
-        case TestSource() | SlateSource():
-            raise ValueError("the test picture and the slate have command lines of their own")
-
-
-def _encode_video(encoding: Encoding, fps: Fraction | None) -> Options:
-    """x264 without reordering and lookahead, one key frame a segment, at the same frames on all rungs."""
-    options: Options = {
-        "c:v": "libx264",
-        "preset": encoding.preset,
-        "tune": "zerolatency",
-        "pix_fmt": "yuv420p",
-        "sc_threshold": 0,
-    }
-    if not encoding.ladder:
-        options |= {"vf": "scale=trunc(iw/2)*2:trunc(ih/2)*2"} | _rate("", encoding.video_bps)
-    for number, rung in enumerate(encoding.ladder):
-        # A rung above the input's own size is not blown up.
-        options[f"filter:v:{number}"] = f"scale=-2:min({rung.height}\\,trunc(ih/2)*2)"
-        options |= _rate(f":{number}", rung.video_bps)
-    if encoding.ladder:
-        # Players that keep the first rung's decoder find the parameters of another one in its key frames.
-        options["bsf:v"] = "dump_extra=freq=keyframe"
-    if fps is None:
-        return options | {"force_key_frames": f"expr:gte(t,n_forced*{encoding.segment_s})", "g": 9999}
-    gop = math.ceil(fps * Fraction(encoding.segment_s).limit_denominator(1000))
-    return options | {"g": gop, "keyint_min": gop}
-
-
-def _rate(selector: str, video_bps: int) -> Options:
-    return {
-        f"b:v{selector}": video_bps,
-        f"maxrate:v{selector}": video_bps,
-        f"bufsize:v{selector}": video_bps // 2,
-    }
+def _picture(
+    opened: Pad, info: InputInfo, encoding: Encoding, fps: Fraction | None, *, copied: bool
+) -> tuple[Options, tuple[Pad, ...], tuple[Output, ...]]:
+    """The options, the streams and the renditions of an input's picture, if it has one."""
+    sounds = len(info.audios)
+    if info.video is None:
+        usual_bps = sounds * max(encoding.audio_bps, COPIED_SOUND_BPS)
+        return {}, (), (Output(name=MAIN, estimate_bps=info.bitrate_bps or usual_bps),)
+    if copied:
+        copy = (Output(name=MAIN, estimate_bps=info.bitrate_bps or COPIED_GUESS_BPS),)
+        return copy_picture(info.video), (opened["v:0"],), copy
+    options = encode_picture(encoding, fps)
+    if fps is not None:
+        options["r"] = str(fps)  # an uneven input becomes even, and with it the parts
+    if encoding.skip_s:
+        options["ss"] = encoding.skip_s
+    return options, _pictures(opened, encoding), _outputs(encoding, sounds)
 
 
 def _pictures(opened: Pad, encoding: Encoding) -> tuple[Pad, ...]:
@@ -279,21 +221,6 @@ def _picture_bps(source: TestSource, encoding: Encoding) -> list[int]:
     return [int(PICTURE_BITS_PER_PIXEL * area) for area in areas]
 
 
-def _encode_audio(encoding: Encoding, number: int = 0) -> Options:
-    return {
-        f"c:a:{number}": "aac",
-        f"b:a:{number}": encoding.audio_bps,
-        f"ar:a:{number}": SOUND_RATE_HZ,
-        f"ac:a:{number}": 2,
-    }
-
-
-def _copy_audio(audio: InputAudio, number: int) -> Options:
-    # The filter that ffmpeg inserts by itself comes too late for a delayed `moov`, which would lack the configuration.
-    options: Options = {f"c:a:{number}": "copy"}
-    return options | {f"bsf:a:{number}": "aac_adtstoasc"} if audio.adts else options
-
-
 def _subtitles(opened: Pad, number: int, pipe: int) -> Pad:
     """One of the input's subtitles on the stream's timeline, each cue as soon as it is read."""
     written: Pad = ffmpeg.output(
@@ -302,35 +229,11 @@ def _subtitles(opened: Pad, number: int, pipe: int) -> Pad:
     return written
 
 
-def _rhythm(encoding: Encoding, fps: Fraction | None) -> Options:
-    return {
-        "f": "mp4",
-        "movflags": MOVFLAGS,
-        "frag_duration": round(_part_s(encoding, fps) * 1e6) - HAIR_US,
-        "write_prft": "wallclock",
-        "output_ts_offset": TS_OFFSET_S,
-        "flush_packets": 1,
-        "max_muxing_queue_size": 4096,
-    }
-
-
-def _part_s(encoding: Encoding, fps: Fraction | None) -> float:
-    """The whole number of frames that comes nearest to the part's wanted length, within what is sensible."""
-    if fps is None:
-        return encoding.part_s
-    return float(max(round(encoding.part_s * fps), math.ceil(PART_S_MIN * fps)) / fps)
-
-
-def _exact(fps: float | None) -> Fraction | None:
-    """The frame rate as a fraction; None where it is not known, or no rate that a player shows."""
-    if fps is None or not 1 <= fps <= 120:
-        return None
-    return NTSC.get(fps, Fraction(fps).limit_denominator(1001))
-
-
-def _compile(pads: tuple[Pad, ...], options: Options, others: Sequence[Pad] = ()) -> tuple[str, ...]:
+def _compile(
+    pads: tuple[Pad, ...], options: Options, others: Sequence[Pad] = (), *, machine: tuple[str, ...] = ()
+) -> tuple[str, ...]:
     graph = ffmpeg.output(*pads, "pipe:1", **options)
     if others:
         graph = ffmpeg.merge_outputs(graph, *others)
-    arguments: list[str] = graph.global_args("-hide_banner", "-nostats", "-loglevel", "warning").compile()
+    arguments: list[str] = graph.global_args("-hide_banner", "-nostats", "-loglevel", "warning", *machine).compile()
     return tuple(arguments[1:])

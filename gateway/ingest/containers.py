@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from gateway.ingest import flv, fragmented, transport_stream
+from gateway.ingest.ffmpeg import LIBAVFORMAT_MIN
 from gateway.ingest.probe import InputInfo
 
 
@@ -11,20 +12,26 @@ def _unchanged(head: bytes, _: InputInfo) -> bytes:
     return head
 
 
+def _any_version(_: InputInfo) -> tuple[int, int]:
+    return LIBAVFORMAT_MIN
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Container:
     """``demuxer`` is ffmpeg's name. ``read_contents`` gives None as long as the head is too short, and raises
 
-    PushRefused or MediaError when nothing can come of it; ``prepare`` makes the head ready for ffmpeg.
+    PushRefused or MediaError when nothing can come of it; ``prepare`` makes the head ready for ffmpeg, of which
+    ``least_version`` tells the least libavformat that reads such contents.
     """
 
     demuxer: str
     read_contents: Callable[[bytes], InputInfo | None]
     prepare: Callable[[bytes, InputInfo], bytes] = _unchanged
+    least_version: Callable[[InputInfo], tuple[int, int]] = _any_version
 
 
 TRANSPORT_STREAM = Container(demuxer="mpegts", read_contents=transport_stream.read_contents)
-FLV = Container(demuxer="flv", read_contents=flv.read_contents, prepare=flv.announce)
+FLV = Container(demuxer="flv", read_contents=flv.read_contents, prepare=flv.announce, least_version=flv.least_version)
 
 FRAGMENTED_MP4 = Container(demuxer="mp4", read_contents=fragmented.read_contents)
 

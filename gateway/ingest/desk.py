@@ -9,23 +9,25 @@ import asyncio
 import logging
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from gateway.ingest.assembly import Assembly
 from gateway.ingest.broadcast import Broadcast
-from gateway.ingest.errors import KeyBusy, KeyFileBroken, KeyRevoked, PushStopped
+from gateway.ingest.errors import FfmpegMissing, KeyBusy, KeyFileBroken, KeyRevoked, PushStopped
 from gateway.ingest.ffmpeg import Ffmpeg, find_ffmpeg
 from gateway.ingest.keys import IngestKeys, KeyEntry
 from gateway.ingest.numbering import Numbering
-from gateway.ingest.push import BroadcastSink, PushBody, PushReport, run_push
+from gateway.ingest.push import BroadcastSink, PushReport, run_push
+from gateway.ingest.push_body import SILENT_S, Line, PushBody, always_up
 from gateway.ingest.slate import draw_slate
 from gateway.ingest.slicer import SlicedPiece
 from gateway.ingest.sources import Encoding, SlateSource
 from gateway.ingest.standby import Cue
+from gateway.ingest.vitals import Vitals
 from gateway.media.description import Rendition
 
 logger = logging.getLogger(__name__)
@@ -34,8 +36,6 @@ IDLE_S = 10.0
 LINGER_S = 30.0
 TAKE_OVER_S = 2.0
 """A sender that was restarted may be back before the end of its first push has been noticed."""
-SILENT_S = 0.6
-"""A push that says nothing for so long makes way for the one that waits, whose data comes."""
 LOOK_S = 0.1
 KEY_LOOK_S = 1.0
 SLATE_SIZE = (1280, 720)
@@ -53,6 +53,8 @@ class _Programme:
         self.body: PushBody | None = None
         self.assembly: Assembly | None = None
         self.began_s = 0.0
+        self.starts = 0
+        self.trouble = ""
         self.sink: BroadcastSink | None = None
         self.lingering: asyncio.TimerHandle | None = None
         self.slate: asyncio.Task[None] | None = None
@@ -74,6 +76,18 @@ class _Programme:
         """What the push is made into, from now on."""
         self.assembly = assembly
 
+    def begin(self, body: PushBody) -> None:
+        """This push is on now."""
+        self.body, self.began_s = body, time.monotonic()
+        self.starts += 1
+        self.trouble = ""
+
+    def note(self, trouble: str) -> None:
+        """Its ffmpeg has to be started anew."""
+        self.assembly = None
+        self.starts += 1
+        self.trouble = trouble
+
     def end(self) -> None:
         """Take the stream off air."""
         self.resume()
@@ -82,13 +96,16 @@ class _Programme:
         if self.sink is not None:
             self.sink.ended()
             self.sink = None
+            self.starts = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PushStatus:
     """How a push goes; not ``on_air``: its sender has gone, and may come back.
 
-    ``in_bps`` is what comes, ``bitrate_bps`` what goes out, ``segment_s`` the distance of key frames.
+    ``in_bps`` is what comes, ``bitrate_bps`` what goes out, ``segment_s`` the distance of key frames. ``size_bytes``,
+    ``out_bytes`` and ``pieces`` are of this push, ``restarts`` of the stream: how often its sender came back or its
+    ffmpeg was started anew, and ``trouble`` why, as long as nothing has come of the newest one.
     """
 
     name: str
@@ -102,6 +119,10 @@ class PushStatus:
     pieces: int
     fps: float
     segment_s: float
+    out_bytes: int
+    restarts: int
+    vitals: Vitals
+    trouble: str
 
 
 class _LateSink:
@@ -145,6 +166,7 @@ class IngestDesk:
         self._on_air = on_air
         self._encoding = encoding or Encoding()
         self._ffmpeg = ffmpeg
+        self._finding = asyncio.Lock()
         self._idle_s = idle_s
         self._linger_s = linger_s
         self._slate = slate
@@ -159,6 +181,16 @@ class IngestDesk:
         now = datetime.now(UTC)
         entries = (entry for entry in self._keys.entries if entry.expires is None or entry.expires > now)
         return next((entry for entry in entries if entry.name == name), None)
+
+    @property
+    def segment_s(self) -> float:
+        """How far apart key frames are wanted."""
+        return self._encoding.segment_s
+
+    def is_crowded(self, entry: KeyEntry) -> bool:
+        """Whether one push with this key goes on, and another waits to take over."""
+        programme = self._programmes.get(entry.key)
+        return programme is not None and programme.busy.locked() and programme.standby
 
     def pushes(self) -> list[PushStatus]:
         """The pushes that go on, and those that came lately and may come back, by the names of their keys."""
@@ -183,27 +215,51 @@ class IngestDesk:
 
     async def ffmpeg(self) -> Ffmpeg:
         """The one that pushes are put on air with. Raises FfmpegMissing."""
-        if self._ffmpeg is None:
-            self._ffmpeg = await asyncio.to_thread(find_ffmpeg)
-        return self._ffmpeg
+        async with self._finding:
+            if self._ffmpeg is None:
+                self._ffmpeg = await asyncio.to_thread(find_ffmpeg)
+            return self._ffmpeg
 
-    async def receive(self, key: str, body: AsyncIterator[bytes]) -> PushReport:
-        """Put a push on air until its body ends.
+    async def prepare(self) -> None:
+        """Find the ffmpeg before the first push comes and has to wait for it, where there is a key to push with."""
+        with suppress(FfmpegMissing, KeyFileBroken):
+            if self._keys.entries:
+                await self.ffmpeg()
 
+    async def receive(
+        self,
+        key: str,
+        body: AsyncIterator[bytes],
+        *,
+        line: Callable[[], Line] = always_up,
+        silent_s: float = SILENT_S,
+        not_copied: Collection[str] = (),
+    ) -> PushReport:
+        """Put a push on air until its body ends; ``line`` tells what is known of its sender besides.
+
+        When it says nothing for ``silent_s``, one that waits takes over.
+        ``not_copied`` are codecs, by ffmpeg's names, that are encoded in any case.
         Raises PushRefused, KeyFileBroken, FfmpegMissing, and MediaError when it is nothing that can be broadcast.
         """
         entry = self.check(key)
         programme = self._programmes.get(entry.key) or self._new_programme(entry)
-        pushed = PushBody(body, idle_s=self._idle_s)
-        await _take(programme, pushed)
+        pushed = PushBody(body, idle_s=self._idle_s, line=line, silent_s=silent_s)
+        try:
+            await _take(programme, pushed)
+        except BaseException:
+            await pushed.close()
+            raise
         try:
             programme.resume()
             await programme.take_down()
-            programme.body, programme.began_s = pushed, time.monotonic()
+            programme.begin(pushed)
             async with _watched(self._keys, entry, pushed):
-                return await self._put_on_air(entry, programme, pushed)
+                copied = tuple(codec for codec in self._encoding.copy_codecs if codec not in not_copied)
+                encoding = replace(self._encoding, copy_codecs=copied)
+                return await self._put_on_air(entry, programme, pushed, encoding)
         finally:
-            programme.assembly = None
+            await pushed.close()
+            programme.assembly, programme.trouble = None, ""
             if pushed.is_refused:
                 programme.end()
             elif programme.sink is not None and self._slate:
@@ -254,7 +310,9 @@ class IngestDesk:
                 showing.cancel()
         self._programmes[entry.key].end()
 
-    async def _put_on_air(self, entry: KeyEntry, programme: _Programme, body: PushBody) -> PushReport:
+    async def _put_on_air(
+        self, entry: KeyEntry, programme: _Programme, body: PushBody, encoding: Encoding
+    ) -> PushReport:
         ffmpeg = await self.ffmpeg()
         sink = _LateSink(entry, programme, self._on_air)
         logger.info("A push for %s has come", entry.name)
@@ -262,10 +320,11 @@ class IngestDesk:
             return await run_push(
                 body,
                 ffmpeg=ffmpeg,
-                encoding=self._encoding,
+                encoding=encoding,
                 numbering=programme.numbering,
                 sink=sink,
                 begun=programme.measure,
+                troubled=programme.note,
             )
         finally:
             logger.info("The push for %s has ended after %d bytes", entry.name, body.size_bytes)
@@ -315,6 +374,10 @@ def _status(entry: KeyEntry, programme: _Programme) -> PushStatus:
         pieces=assembly.pieces if assembly is not None else 0,
         fps=assembly.fps if assembly is not None else 0.0,
         segment_s=assembly.segment_s if assembly is not None else 0.0,
+        out_bytes=assembly.size_bytes if assembly is not None else 0,
+        restarts=max(programme.starts - 1, 0),
+        vitals=assembly.vitals if assembly is not None else Vitals(),
+        trouble=programme.trouble if assembly is None or not assembly.pieces else "",
     )
 
 
@@ -326,9 +389,13 @@ async def _take(programme: _Programme, body: PushBody) -> None:
     if not programme.busy.locked():
         await programme.busy.acquire()
         return
-    if programme.standby:
-        await _take_soon(programme)
-        return
+    if programme.standby or programme.body is None or programme.body.is_over:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(TAKE_OVER_S):
+                await programme.busy.acquire()
+                return
+        if programme.standby:
+            raise KeyBusy
     programme.standby = True
     taking = asyncio.create_task(programme.busy.acquire())
     try:
@@ -342,34 +409,23 @@ async def _take(programme: _Programme, body: PushBody) -> None:
         programme.standby = False
 
 
-async def _take_soon(programme: _Programme) -> None:
-    try:
-        async with asyncio.timeout(TAKE_OVER_S):
-            await programme.busy.acquire()
-    except TimeoutError as error:
-        raise KeyBusy from error
-
-
 async def _stand_by(programme: _Programme, body: PushBody, taking: asyncio.Task[bool]) -> None:
     """Read along until the key is free; what has to be begun with is put back into the body."""
     cue = Cue()
-    while not taking.done():
-        reading = asyncio.create_task(body.read())
-        try:
-            while not reading.done():
-                await asyncio.wait((taking, reading), timeout=LOOK_S, return_when=asyncio.FIRST_COMPLETED)
-                if taking.done():
-                    await asyncio.wait((reading,))
-                elif cue.ready and programme.body is not None and programme.body.silent_s > SILENT_S:
-                    programme.body.give_up()
-        finally:
-            reading.cancel()
-        data = reading.result()
-        if not data:
-            raise KeyBusy
-        if not cue.feed(data):
-            # It cannot be begun in its middle: the other push may be about to end, and this one waits so long.
-            await asyncio.wait((taking,), timeout=TAKE_OVER_S)
-            if not taking.done():
-                raise KeyBusy
-    body.put_back(cue.replay)
+    reading = asyncio.create_task(body.read())
+    try:
+        while True:
+            await asyncio.wait((taking, reading), timeout=LOOK_S, return_when=asyncio.FIRST_COMPLETED)
+            if reading.done():
+                data = reading.result()
+                if not data and not taking.done():
+                    raise KeyBusy  # it has ended before the other one did
+                cue.feed(data)
+                reading = asyncio.create_task(body.read())
+            if taking.done():
+                body.put_back(cue.replay)
+                return
+            if cue.ready and programme.body is not None and programme.body.is_silent:
+                programme.body.give_up()
+    finally:
+        reading.cancel()

@@ -3,10 +3,15 @@
     IngestError (CannotStart: exit code 2 on the command line)
         FfmpegMissing           no usable ffmpeg on this machine
         InputUnreadable         ffmpeg cannot open or read the input
+            InputUnclear  InputPrivate
         InputBroken             an input that was on air broke off
+            FfmpegCrashed       a signal ended ffmpeg, on air or not yet
+                EncoderFailed   its encoder in hardware did
+                    EncoderCrashed   that may have been, or what ffmpeg read
         PushRefused             a push that the gateway ends; carries the HTTP status and a slug for the problem
-            UnknownKey  ExpiredKey  KeyBusy  NotTransportStream  PushUnusable  InitMissing
+            UnknownKey  KeyMissing  ExpiredKey  KeyBusy  NotTransportStream  PushUnusable  InitMissing
             PushSilent  KeyRevoked  PushStopped
+            KeyMissing  OfferUnusable  NotOffer  OfferTooLong  WhipOff  WhipMissing  SessionGone  SessionsFull
         KeyFileBroken           the file of ingest keys cannot be used
 
 Inputs without a picture, and codecs that cannot be carried, are `gateway.media.errors.NoVideo` and `CodecError`.
@@ -29,8 +34,28 @@ class InputUnreadable(IngestError):
     """ffmpeg cannot open the input or make sense of it."""
 
 
+class InputUnclear(InputUnreadable):
+    """ffmpeg has opened the input, and not seen what is in it."""
+
+
+class InputPrivate(InputUnreadable):
+    """An input leads into a private network, where it may not."""
+
+
 class InputBroken(IngestError):
     """An input that has been on air broke off."""
+
+
+class FfmpegCrashed(InputBroken):
+    """ffmpeg was ended by a signal, its own fault's or somebody's."""
+
+
+class EncoderFailed(FfmpegCrashed):
+    """ffmpeg ended because its encoder in hardware failed."""
+
+
+class EncoderCrashed(EncoderFailed):
+    """ffmpeg crashed while it encoded in hardware: by the fault of the driver, or of what it read."""
 
 
 class KeyFileBroken(IngestError):
@@ -52,6 +77,18 @@ class UnknownKey(PushRefused):
 
     def __init__(self) -> None:
         super().__init__("Check the key at the end of the URL, or make one with 'seedcast keys add NAME'.")
+
+
+class KeyMissing(PushRefused):
+    status = 401
+    slug = "ingest-key-missing"
+    title = "A push needs an ingest key"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Show it in the URL (/ingest/KEY), as 'Authorization: Bearer KEY', or as the password of basic "
+            "authentication. 'seedcast keys add NAME' makes one."
+        )
 
 
 class KeyRevoked(PushRefused):
@@ -117,3 +154,63 @@ class PushSilent(PushRefused):
     status = 408
     slug = "push-silent"
     title = "Nothing has come for too long"
+
+
+class OfferUnusable(PushRefused):
+    status = 422
+    slug = "offer-unusable"
+    title = "This offer cannot be taken"
+
+
+class NotOffer(PushRefused):
+    status = 415
+    slug = "not-sdp"
+    title = "This is no session description"
+
+    def __init__(self) -> None:
+        super().__init__("Send the offer as application/sdp.")
+
+
+class OfferTooLong(PushRefused):
+    status = 413
+    slug = "offer-too-long"
+    title = "This offer is too long"
+
+    def __init__(self) -> None:
+        super().__init__("An offer of one picture and one sound takes a few thousand bytes.")
+
+
+class WhipOff(PushRefused):
+    status = 503
+    slug = "whip-off"
+    title = "This gateway takes no WHIP"
+
+    def __init__(self) -> None:
+        super().__init__("Its UDP port for WHIP is switched off or taken: look at whip_port in the settings.")
+
+
+class WhipMissing(PushRefused):
+    status = 501
+    slug = "whip-not-installed"
+    title = "WHIP is not installed"
+
+    def __init__(self) -> None:
+        super().__init__("Install it with: pip install 'seedcast[whip]', and start the gateway again.")
+
+
+class SessionGone(PushRefused):
+    status = 404
+    slug = "no-such-session"
+    title = "There is no such session"
+
+    def __init__(self) -> None:
+        super().__init__("It has ended. Send another offer to begin anew.")
+
+
+class SessionsFull(PushRefused):
+    status = 503
+    slug = "too-many-sessions"
+    title = "Too many are sending"
+
+    def __init__(self) -> None:
+        super().__init__("Try again when another broadcast has ended.")

@@ -12,15 +12,18 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Self
 
 import imageio_ffmpeg
 
 from gateway.ingest.errors import FfmpegMissing
+from gateway.ingest.progress import PERIOD_S, Progress, ProgressReader
 
 LIBAVFORMAT_MIN = (59, 27)
 """libavformat of ffmpeg 5.1; development builds have no release number, but always this one."""
@@ -47,6 +50,11 @@ class Ffmpeg:
     libavformat: tuple[int, int]
     guard: tuple[str, ...] = ()
 
+    @property
+    def version(self) -> str:
+        """That of libavformat, as its makers write it."""
+        return ".".join(map(str, self.libavformat))
+
 
 def bundled_ffmpeg() -> str | None:
     """The ffmpeg of the Python package, where it has one for this system."""
@@ -57,15 +65,23 @@ def bundled_ffmpeg() -> str | None:
     return path
 
 
-def find_ffmpeg(*, search_path: str | None = None, bundled: Callable[[], str | None] = bundled_ffmpeg) -> Ffmpeg:
+def find_ffmpeg(
+    *,
+    search_path: str | None = None,
+    bundled: Callable[[], str | None] = bundled_ffmpeg,
+    least: tuple[int, int] = LIBAVFORMAT_MIN,
+) -> Ffmpeg:
     """The system's ffmpeg if it is new enough, else the one of the Python package. Raises FfmpegMissing.
 
-    ``search_path`` is a PATH to look in instead of this process's. Runs programs: call it outside of an event loop.
+    ``search_path`` is a PATH to look in instead of this process's, ``least`` the libavformat that is needed. Runs
+    programs: call it outside of an event loop.
     """
     guard = _find_guard()
     reasons = []
     for path in _candidates(search_path, bundled):
         outcome = _examine(path)
+        if isinstance(outcome, tuple) and outcome < least:
+            outcome = f"has libavformat {outcome[0]}.{outcome[1]}, {least[0]}.{least[1]} is needed"
         if isinstance(outcome, tuple):
             return Ffmpeg(path=path, libavformat=outcome, guard=guard)
         reasons.append(f"{path} {outcome}. ")
@@ -117,27 +133,52 @@ def _find_guard() -> tuple[str, ...]:
 class FfmpegProcess:
     """A running ffmpeg. Used as ``async with``: leaving the block ends it, and no process stays behind."""
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
+    def __init__(self, process: asyncio.subprocess.Process, told: "_Told | None" = None) -> None:
         self._process = process
+        self._told = told
         self._lines: deque[str] = deque(maxlen=STDERR_LINES)
+        self._moved_s = time.monotonic()
+        self._writing = False
         self._listening = asyncio.create_task(self._listen())
 
     @classmethod
     async def start(
-        cls, ffmpeg: Ffmpeg, arguments: Sequence[str], *, feed: bool = False, pass_fds: Sequence[int] = ()
+        cls,
+        ffmpeg: Ffmpeg,
+        arguments: Sequence[str],
+        *,
+        feed: bool = False,
+        pass_fds: Sequence[int] = (),
+        environment: Mapping[str, str] | None = None,
+        progress: bool = False,
     ) -> Self:
-        """``arguments`` follow the program's name. ``feed``: `write` goes to its standard input."""
-        process = await asyncio.create_subprocess_exec(
-            *ffmpeg.guard,
-            ffmpeg.path,
-            *arguments,
-            stdin=asyncio.subprocess.PIPE if feed else asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            limit=PIPE_LIMIT_BYTES,
-            pass_fds=tuple(pass_fds),
-        )
-        return cls(process)
+        """``arguments`` follow the program's name. ``feed``: `write` goes to its standard input. ``environment``: its
+        variables, in place of this process's. ``progress``: it tells once a second how it goes, where a process can
+        inherit a pipe."""
+        told = await _Told.open() if progress and os.name == "posix" else None
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *ffmpeg.guard,
+                ffmpeg.path,
+                *(told.arguments if told is not None else ()),
+                *arguments,
+                stdin=asyncio.subprocess.PIPE if feed else asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+                limit=PIPE_LIMIT_BYTES,
+                pass_fds=(*pass_fds, *((told.writing,) if told is not None else ())),
+                env=environment,
+            )
+        except BaseException:
+            if told is not None:
+                told.close()
+            raise
+        finally:
+            if told is not None:
+                os.close(told.writing)
+        if told is not None:
+            told.pid = process.pid
+        return cls(process, told)
 
     async def __aenter__(self) -> Self:
         return self
@@ -154,22 +195,43 @@ class FfmpegProcess:
         """The last lines that it wrote about its work."""
         return tuple(self._lines)
 
+    @property
+    def progress(self) -> Progress | None:
+        """What it told last; None before it has, and when it was not asked."""
+        return self._told.reader.newest if self._told is not None else None
+
     async def read(self) -> bytes:
         """The next output, as soon as there is any; b"" at its end."""
         assert self._process.stdout is not None
-        return await self._process.stdout.read(READ_BYTES)
+        data = await self._process.stdout.read(READ_BYTES)
+        self._moved_s = time.monotonic()
+        return data
 
     async def write(self, data: bytes) -> None:
         """Feed the input; waits while ffmpeg does not keep up. Raises BrokenPipeError when it has ended."""
         assert self._process.stdin is not None
+        self._writing = True
         try:
             self._process.stdin.write(data)
             await self._process.stdin.drain()
         except ConnectionResetError as error:
             raise BrokenPipeError from error
+        self._writing = False
+        self._moved_s = time.monotonic()
+
+    @property
+    def stuck_s(self) -> float:
+        """For how long it has neither taken what waits for it nor given anything."""
+        return time.monotonic() - self._moved_s if self._writing else 0.0
+
+    def kill(self) -> None:
+        """End it at once, because it hangs."""
+        self._signal(signal.SIGKILL)
 
     def end_input(self) -> None:
         """Nothing more will be written: ffmpeg finishes what it has, and ends."""
+        self._writing = True
+        self._moved_s = time.monotonic()
         if self._process.stdin is not None:
             self._process.stdin.close()
 
@@ -202,6 +264,8 @@ class FfmpegProcess:
             self._signal(signal.SIGKILL)
         await emptying
         await self.wait()
+        if self._told is not None:
+            self._told.close()
 
     def _signal(self, number: signal.Signals) -> None:
         """A process that has ended but has not been reaped yet still has its number, so that nobody else is hit.
@@ -226,6 +290,45 @@ class FfmpegProcess:
             self._lines.extend(text for line in lines if (text := _text(line)))
         if text := _text(rest):
             self._lines.append(text)
+
+
+class _Told(asyncio.Protocol):
+    """The pipe through which an ffmpeg tells of its progress."""
+
+    def __init__(self, writing: int) -> None:
+        self.writing = writing
+        self.reader = ProgressReader()
+        self.pid: int | None = None
+        self._transport: asyncio.BaseTransport | None = None
+
+    @classmethod
+    async def open(cls) -> "_Told":
+        reading, writing = os.pipe()
+        told = cls(writing)
+        await asyncio.get_running_loop().connect_read_pipe(lambda: told, os.fdopen(reading, "rb", 0))
+        return told
+
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        return ("-stats_period", f"{PERIOD_S:g}", "-progress", f"pipe:{self.writing}")
+
+    def close(self) -> None:
+        if self._transport is not None:
+            self._transport.close()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        self.reader.feed(data, time.monotonic(), _read_of(self.pid) if self.pid is not None else None)
+
+
+def _read_of(pid: int) -> int | None:
+    """What a process has read of files by now, its libraries included; Linux counts it. The network is not in it."""
+    try:
+        return int(Path(f"/proc/{pid}/io").read_text(encoding="ascii").split()[1])
+    except (OSError, ValueError, IndexError):
+        return None
 
 
 def _text(line: bytes) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from gateway.ingest import amf
+from gateway.ingest.ffmpeg import LIBAVFORMAT_MIN
 from gateway.ingest.probe import InputAudio, InputInfo, InputVideo
 from gateway.media.errors import MediaError, NoVideo
 
@@ -34,6 +35,8 @@ FOUR_LETTERS = {
     b"ac-3": "ac3",
     b"ec-3": "eac3",
 }
+ENHANCED_PICTURES = ("hevc", "av1", "vp9")
+ENHANCED_SOUNDS = ("opus", "ac3", "eac3")
 ENHANCED_VIDEO = 0x80
 ENHANCED_AUDIO = 9
 
@@ -52,7 +55,13 @@ class Tag:
     @property
     def key(self) -> bool:
         """Whether it is a picture that can be decoded without those before."""
-        return self.kind == VIDEO and len(self.body) > 1 and self.body[0] >> 4 & 7 == KEY_FRAME and not self.setup
+        if self.kind != VIDEO or len(self.body) < 2 or self.body[0] >> 4 & 7 != KEY_FRAME:
+            return False
+        first = self.body[0]
+        if first & ENHANCED_VIDEO:
+            return first & 0x0F in (1, 3)  # CodedFrames, CodedFramesX
+        # AVC: 0 is a decoder's parameters, 2 the end of the sequence
+        return first & 0x0F not in (7, 12) or self.body[1] == 1
 
     @property
     def setup(self) -> bool:
@@ -74,7 +83,7 @@ def write_tag(kind: int, time_ms: int, body: bytes) -> bytes:
     return head + bytes(3) + body + struct.pack(">I", TAG_HEADER_BYTES + len(body))
 
 
-def read_tags(data: bytes, at: int = HEADER_BYTES) -> Iterator[tuple[Tag, int]]:
+def read_tags(data: bytes | memoryview, at: int = HEADER_BYTES) -> Iterator[tuple[Tag, int]]:
     """Each whole tag with the position after it. Raises MediaError."""
     while len(data) - at >= TAG_HEADER_BYTES:
         kind = data[at] & 0x1F
@@ -112,9 +121,20 @@ def read_contents(head: bytes) -> InputInfo | None:
     return None
 
 
+def least_version(info: InputInfo) -> tuple[int, int]:
+    """The libavformat that reads these codecs: ffmpeg 5.1 knows the old list alone, 6.1 pictures, 8.0 sound by four
+    letters."""
+    if any(audio.codec in ENHANCED_SOUNDS for audio in info.audios):
+        return (62, 0)
+    if info.video is not None and info.video.codec in ENHANCED_PICTURES:
+        return (60, 16)
+    return LIBAVFORMAT_MIN
+
+
 def announce(head: bytes, info: InputInfo) -> bytes:
     """The head with the tracks that will come in its header: ffmpeg waits for those, and for no others."""
-    return head[:4] + bytes([HAS_VIDEO | (HAS_AUDIO if info.audios else 0)]) + head[5:]
+    tracks = (HAS_VIDEO if info.video else 0) | (HAS_AUDIO if info.audios else 0)
+    return head[:4] + bytes([tracks]) + head[5:]
 
 
 def read_metadata(body: bytes) -> dict[str, amf.Value]:
@@ -129,15 +149,19 @@ def read_metadata(body: bytes) -> dict[str, amf.Value]:
 
 
 def _info(video: str | None, audio: str | None, metadata: dict[str, amf.Value]) -> InputInfo:
-    if video is None:
-        raise NoVideo("There is no video in this push. Sound alone cannot be broadcast yet: send a picture with it.")
-    fps = metadata.get("framerate")
+    if video is None and audio is None:
+        raise NoVideo("There is neither picture nor sound in this push. Send one of them.")
     rates = [rate for name in ("videodatarate", "audiodatarate") if isinstance(rate := metadata.get(name), float)]
     return InputInfo(
-        video=InputVideo(codec=video, fps=fps if isinstance(fps, float) and 1 <= fps <= 240 else None),
+        video=_video(video, metadata) if video else None,
         audios=(InputAudio(codec=audio),) if audio else (),
         bitrate_bps=round(sum(rates) * 1000) if rates and 0 < sum(rates) < 1e6 else None,
     )
+
+
+def _video(codec: str, metadata: dict[str, amf.Value]) -> InputVideo:
+    fps = metadata.get("framerate")
+    return InputVideo(codec=codec, fps=fps if isinstance(fps, float) and 1 <= fps <= 240 else None)
 
 
 def _video_codec(body: bytes) -> str:

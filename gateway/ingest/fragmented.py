@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 
 from gateway.ingest.probe import AUDIOS_MAX, InputAudio, InputInfo, InputVideo
-from gateway.media.boxes import LARGE_HEADER_BYTES, read_header
+from gateway.media.boxes import read_header
 from gateway.media.errors import CodecError, MediaError, NoVideo
 from gateway.media.parts import TrackInfo
-from gateway.media.splitter import BOX_BYTES_MAX, SKIPPED, check_size
+from gateway.media.splitter import BOX_BYTES_MAX, SKIPPED, next_box
 from gateway.media.tracks import read_init
 
 FILE_TYPES = (b"ftyp", b"styp")
@@ -18,7 +18,7 @@ CODECS = {
     "av01": "av1",
     "vp09": "vp9",
     "mp4a": "aac",
-    "Opus": "opus",
+    "opus": "opus",
     "ac-3": "ac3",
     "ec-3": "eac3",
 }
@@ -37,20 +37,25 @@ def read_contents(head: bytes) -> InputInfo | None:
         if at > len(head):
             return None
         if kind == b"moov":
-            return info_of(_tracks(head[:at]))
+            return info_of(tracks_of(head[:at]))
     return None
 
 
 def info_of(tracks: Sequence[TrackInfo]) -> InputInfo:
     """Raises NoVideo."""
     videos = [track for track in tracks if track.kind == "video"]
-    if not videos:
-        raise NoVideo("There is no video in this push. Sound alone cannot be broadcast yet: send a picture with it.")
     sounds = [track for track in tracks if track.kind == "audio"][:AUDIOS_MAX]
+    if not videos and not sounds:
+        raise NoVideo("There is neither picture nor sound in this push. Send one of them.")
     return InputInfo(
-        video=InputVideo(codec=CODECS.get(videos[0].codec[:4], FOREIGN)),
+        video=_video(videos[0]) if videos else None,
         audios=tuple(InputAudio(codec=_audio(track)) for track in sounds),
     )
+
+
+def _video(track: TrackInfo) -> InputVideo:
+    codec = CODECS.get(track.codec[:4], FOREIGN)
+    return InputVideo(codec=codec, width=track.width, height=track.height)
 
 
 def _audio(track: TrackInfo) -> str:
@@ -58,7 +63,8 @@ def _audio(track: TrackInfo) -> str:
     return "mp3" if track.codec in ("mp4a.69", "mp4a.6B") else CODECS.get(track.codec[:4], FOREIGN)
 
 
-def _tracks(init: bytes) -> Sequence[TrackInfo]:
+def tracks_of(init: bytes) -> Sequence[TrackInfo]:
+    """At least one. Raises MediaError."""
     try:
         return read_init(init).tracks
     except CodecError:
@@ -85,12 +91,10 @@ class FragmentFilter:
         at = 0
         while at < len(data):
             if not self._left:
-                header = read_header(bytearray(data[at : at + LARGE_HEADER_BYTES]), 0, len(data) - at)
-                if header is None:
+                if (box := next_box(data, at)) is None:
                     self._head = data[at:]
                     break
-                kind, _, self._left = header
-                check_size(kind, self._left)
+                kind, self._left = box
                 self._kept = kind not in SKIPPED
             taken = data[at : at + self._left]
             if self._kept:

@@ -32,6 +32,8 @@ class ObjectName:
 
 def read_name(path: str) -> ObjectName:
     """What a path below the key's names."""
+    if len(path) > NAME_CHARS_MAX:
+        return ObjectName("other", "", None)
     if (match := _STREAMS.search(path)) is not None:
         path = match[1]
     folder, slash, name = path.rpartition("/")
@@ -39,7 +41,7 @@ def read_name(path: str) -> ObjectName:
     suffix = suffix.lower()
     if suffix in PLAYLISTS:
         return ObjectName("playlist", "", None)
-    if suffix not in MEDIA or len(path) > NAME_CHARS_MAX:
+    if suffix not in MEDIA:
         return ObjectName("other", "", None)
     if re.search(r"(?:^|[-_.])(init|header)(?=$|[-_.])", stem) or match is not None:
         return ObjectName("media", folder + slash + _track(stem), None)

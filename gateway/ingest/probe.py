@@ -1,16 +1,16 @@
 """What is in an input, as ``ffmpeg -i`` tells it: ffprobe does not come with the Python package's ffmpeg."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from gateway.ingest.complaints import plain_reason
-from gateway.ingest.errors import InputUnreadable
+from gateway.ingest.errors import InputUnclear, InputUnreadable
 from gateway.ingest.ffmpeg import Ffmpeg, FfmpegProcess
 from gateway.media.errors import CodecError, NoVideo
 
-COPYABLE_PIXELS = ("yuv420p", "yuvj420p")
-"""8 bit 4:2:0 is what browsers and televisions decode."""
+SIDE_MAX = 8192
+"""A decoder keeps several pictures in memory: one of 8K takes 50 MB, and nothing larger is broadcast."""
 
 TEXT_CODECS = ("ansi", "bintext", "xbin", "idf")
 """ffmpeg takes a text file for a picture of letters."""
@@ -18,19 +18,23 @@ TEXT_CODECS = ("ansi", "bintext", "xbin", "idf")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InputVideo:
-    """The first video stream; ``fps`` is None when ffmpeg cannot tell."""
+    """The first video stream; ``fps`` is None when ffmpeg cannot tell, the size 0 when it is not known."""
 
     codec: str
     pixels: str = ""
     fps: float | None = None
+    width: int = 0
+    height: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InputAudio:
-    """One audio stream. ``adts``: AAC as in a transport stream, each frame with a header of its own."""
+    """One audio stream. ``adts``: AAC as in a transport stream, each frame with a header of its own. ``number`` says
+    which of the input's it is, where not all are taken."""
 
     codec: str
     adts: bool = False
+    number: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,13 +47,16 @@ class InputText:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InputInfo:
-    """``duration_s`` is None for what has no end, ``bitrate_bps`` when it is not known."""
+    """``video`` is None for sound alone, ``duration_s`` for what has no end, ``bitrate_bps`` when it is not known.
+    ``programmes`` counts those of a transport stream; 0 where ffmpeg names none."""
 
-    video: InputVideo
+    video: InputVideo | None
     audios: tuple[InputAudio, ...] = ()
     texts: tuple[InputText, ...] = ()
     duration_s: float | None = None
     bitrate_bps: int | None = None
+    format: str = ""
+    programmes: int = 0
 
 
 AUDIOS_MAX = 8
@@ -63,17 +70,23 @@ ADTS_TAG = "/ 0x000F"
 """The stream type of AAC in a transport stream (ISO/IEC 13818-1 table 2-34), which ffmpeg prints as a tag."""
 
 _STREAM = re.compile(r"^\s*Stream #\d+:\d+(?:\[\w+\])?(?:\((\w+)\))?.*?: (Video|Audio|Subtitle): (.*)$")
+_INPUT = re.compile(r"^Input #0, (\S+), from")
+_OPENED = re.compile(r"^Input #0, |[Cc]ould not find codec parameters")
+_PROGRAMME = re.compile(r"^\s*Program \d+")
 _DURATION = re.compile(r"^\s*Duration: (\d+):(\d\d):(\d\d(?:\.\d+)?)")
 _BITRATE = re.compile(r"bitrate: (\d+) kb/s")
+_SIZE = re.compile(r"(\d{1,6})x(\d{1,6})\b")
 _FPS = re.compile(r"([\d.]+)(k?) fps")
 _COMMA = re.compile(r",\s*(?![^(]*\))")
 """A comma outside of brackets."""
 
 
-async def probe(ffmpeg: Ffmpeg, name: str, input_arguments: list[str]) -> InputInfo:
-    """Look into an input. Raises InputUnreadable, NoVideo, CodecError."""
+async def probe(
+    ffmpeg: Ffmpeg, name: str, input_arguments: list[str], *, environment: Mapping[str, str] | None = None
+) -> InputInfo:
+    """Look into an input. Raises InputUnreadable, NoVideo, CodecError; InputUnclear where more may be seen later."""
     arguments = ["-hide_banner", "-nostdin", *input_arguments]
-    async with await FfmpegProcess.start(ffmpeg, arguments) as process:
+    async with await FfmpegProcess.start(ffmpeg, arguments, environment=environment) as process:
         await process.wait()
         return read_probe(name, process.stderr)
 
@@ -83,24 +96,38 @@ def read_probe(name: str, lines: Iterable[str]) -> InputInfo:
     lines = list(lines)
     streams = [match.groups() for line in lines if (match := _STREAM.match(line))]
     if not streams:
-        raise InputUnreadable(f"{name} cannot be read: {plain_reason(lines)}. Choose another input.")
+        opened = any(_OPENED.search(line) for line in lines)
+        raise (InputUnclear if opened else InputUnreadable)(
+            f"{name} cannot be read: {plain_reason(lines)}. Choose another input."
+        )
     pictures = [text for _, kind, text in streams if kind == "Video" and "attached pic" not in text]
     sounds = [text for _, kind, text in streams if kind == "Audio"]
     subtitles = [(language, text) for language, kind, text in streams if kind == "Subtitle"]
+    if not pictures and not sounds:
+        raise NoVideo(f"{name} has neither picture nor sound. Choose another input.")
+    return InputInfo(
+        video=_find_video(name, pictures),
+        audios=tuple(InputAudio(codec=_codec(sound), adts=ADTS_TAG in sound) for sound in sounds[:AUDIOS_MAX]),
+        texts=_read_texts(subtitles),
+        duration_s=_read_duration(lines),
+        bitrate_bps=_read_bitrate(lines),
+        format=next((match[1] for line in lines if (match := _INPUT.match(line))), ""),
+        programmes=sum(_PROGRAMME.match(line) is not None for line in lines),
+    )
+
+
+def _find_video(name: str, pictures: Sequence[str]) -> InputVideo | None:
+    """The first picture. Raises InputUnreadable and CodecError for one that cannot be broadcast."""
     if not pictures:
-        raise NoVideo(f"{name} has no video. Sound alone cannot be broadcast yet: choose an input with a picture.")
+        return None
     video = _read_video(pictures[0])
     if video.codec in TEXT_CODECS:
         raise InputUnreadable(f"{name} cannot be read: it is a text, not a video. Choose another input.")
     if video.codec in ("none", "unknown"):
         raise CodecError(f"ffmpeg does not know the video codec of {name}. Convert it to H.264 first.")
-    return InputInfo(
-        video=video,
-        audios=tuple(InputAudio(codec=_codec(sound), adts=ADTS_TAG in sound) for sound in sounds[:AUDIOS_MAX]),
-        texts=_read_texts(subtitles),
-        duration_s=_read_duration(lines),
-        bitrate_bps=_read_bitrate(lines),
-    )
+    if max(video.width, video.height) > SIDE_MAX:
+        raise CodecError(f"{name} is {video.width}x{video.height}: {SIDE_MAX} is the longest side that can be sent.")
+    return video
 
 
 def _read_texts(subtitles: Sequence[tuple[str | None, str]]) -> tuple[InputText, ...]:
@@ -119,9 +146,17 @@ def _codec(text: str) -> str:
 def _read_video(text: str) -> InputVideo:
     columns = _COMMA.split(text)
     pixels = _codec(columns[1]) if len(columns) > 1 else ""
+    pixels = "" if pixels == "none" else pixels  # no key frame has come
     rate = _FPS.search(text)
     fps = float(rate[1]) * (1000 if rate[2] else 1) if rate else None
-    return InputVideo(codec=_codec(text), pixels=pixels, fps=fps if fps and fps <= 240 else None)
+    size = next((match for column in columns if (match := _SIZE.match(column))), None)
+    return InputVideo(
+        codec=_codec(text),
+        pixels=pixels,
+        fps=fps if fps and fps <= 240 else None,
+        width=int(size[1]) if size else 0,
+        height=int(size[2]) if size else 0,
+    )
 
 
 def _read_duration(lines: Iterable[str]) -> float | None:

@@ -1,35 +1,41 @@
-"""One push: the body of a request goes into ffmpeg as it arrives, as fast as ffmpeg takes it and no faster."""
+"""One push: the body of a request goes into ffmpeg as it arrives, as fast as ffmpeg takes it and no faster.
+
+One ffmpeg takes all of it, unless the push becomes another in its middle, its picture turns out to be none that can be
+passed on, or the ffmpeg crashes: then a new one goes on where that one ends, as a new epoch.
+"""
 
 import asyncio
+import logging
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import suppress
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Protocol
 
-from gateway.ingest.assembly import Assembly
-from gateway.ingest.broadcast import assemble
-from gateway.ingest.commands import push_job
+from gateway.ingest.assembly import Assembly, EncodeInstead
 from gateway.ingest.containers import Container, container_of
-from gateway.ingest.errors import (
-    InputBroken,
-    InputUnreadable,
-    NotTransportStream,
-    PushRefused,
-    PushSilent,
-    PushUnusable,
-)
-from gateway.ingest.ffmpeg import Ffmpeg, FfmpegProcess
+from gateway.ingest.errors import NotTransportStream, PushSilent, PushUnusable
+from gateway.ingest.ffmpeg import Ffmpeg
 from gateway.ingest.numbering import Numbering
 from gateway.ingest.probe import InputInfo
+from gateway.ingest.push_body import PushBody
 from gateway.ingest.slicer import SlicedPiece
 from gateway.ingest.sources import Encoding
+from gateway.ingest.stretch import Crash, Look, Stretch, Turn
+from gateway.ingest.supervision import Patience, pass_over
 from gateway.media.description import Rendition
+
+logger = logging.getLogger(__name__)
 
 HEAD_BYTES_MAX = 1 << 20
 """Within this a transport stream has named its tracks: it does so ten times a second."""
-RATE_AFTER_S = 0.3
-NAME = "The pushed stream"
+HEAD_WITHIN_S = 15.0
+LOOK_AGAIN = 16
+"""A head is read again when it has grown by this part, so that the work does not grow with its square."""
+UNCLEAR = "The stream does not say what is in it (MPEG-TS: it has no programme tables). Send it from its start."
+TURNS_MAX = 10
+TURNS_WITHIN_S = 30.0
+"""More beginnings than that within that time are no change of plan but a broken encoder."""
 
 
 class BroadcastSink(Protocol):
@@ -49,74 +55,6 @@ class PushReport:
     pieces: int
 
 
-class PushBody:
-    """The bytes of a push, watched: a sender that falls silent ends it."""
-
-    def __init__(self, body: AsyncIterator[bytes], *, idle_s: float) -> None:
-        self._body = body
-        self._idle_s = idle_s
-        self._began_s: float | None = None
-        self._asked_s: float | None = None
-        self._deadline: asyncio.Timeout | None = None
-        self._ahead = b""
-        self._refusal: PushRefused | None = None
-        self.size_bytes = 0
-
-    @property
-    def rate_bps(self) -> int | None:
-        """What has come per second; None before there is enough to tell, which is before anything is on air."""
-        lasted_s = time.monotonic() - self._began_s if self._began_s is not None else 0.0
-        return round(self.size_bytes * 8 / lasted_s) if lasted_s >= RATE_AFTER_S else None
-
-    @property
-    def silent_s(self) -> float:
-        """For how long the next bytes have been waited for."""
-        return time.monotonic() - self._asked_s if self._asked_s is not None else 0.0
-
-    def put_back(self, data: bytes) -> None:
-        """Have these bytes read next."""
-        self._ahead = data
-
-    def give_up(self) -> None:
-        """Wait no longer for what does not come."""
-        if self._deadline is not None and self._asked_s is not None and not self._deadline.expired():
-            self._deadline.reschedule(asyncio.get_running_loop().time())
-
-    @property
-    def is_refused(self) -> bool:
-        return self._refusal is not None
-
-    def refuse(self, refusal: PushRefused) -> None:
-        """Let no more of it in, for this reason."""
-        self._refusal = refusal
-        self.give_up()
-
-    async def read(self) -> bytes:
-        """The next bytes, b"" at the end. Raises PushSilent, and what it was refused for."""
-        if self._refusal is not None:
-            raise self._refusal
-        ahead, self._ahead = self._ahead, b""
-        if ahead:
-            return ahead
-        self._asked_s = time.monotonic()
-        try:
-            async with asyncio.timeout(self._idle_s) as self._deadline:
-                async for data in self._body:
-                    if data:
-                        self._began_s = self._began_s or time.monotonic()
-                        self.size_bytes += len(data)
-                        return data
-        except TimeoutError as error:
-            if self._refusal is not None:
-                raise self._refusal from error
-            raise PushSilent(
-                f"No data came for {self._idle_s:g} s. Send again with the same key; viewers go on where they were."
-            ) from error
-        finally:
-            self._asked_s = None
-        return b""
-
-
 async def run_push(
     body: PushBody,
     *,
@@ -125,57 +63,98 @@ async def run_push(
     numbering: Numbering,
     sink: BroadcastSink,
     begun: Callable[[Assembly], None] = lambda _: None,
+    troubled: Callable[[str], None] = lambda _: None,
+    encoded: Callable[[], None] = lambda: None,
 ) -> PushReport:
-    """Put a push on air until it ends; ``begun`` is given what measures it. Raises PushRefused, and MediaError when it
-    cannot go on air."""
+    """Put a push on air until it ends, by as many ffmpegs as it takes.
+
+    ``begun`` is given what measures each, ``troubled`` why one ended too early; ``encoded`` is called when the picture
+    turns out to be none that can be passed on. Raises PushRefused, and MediaError when the push cannot go on air.
+    """
     began_s = time.monotonic()
-    container, head, info = await _read_head(body)
-    job = push_job(info, encoding, container.demuxer)
-    assembly = Assembly(job, encoding, numbering, on_description=sink.description, on_piece=sink.piece)
-    begun(assembly)
-    async with await FfmpegProcess.start(ffmpeg, job.arguments, feed=True) as process:
-        feeding = asyncio.create_task(_feed(process, head, body))
-        try:
-            await assemble(process, assembly, NAME)
-        except (InputUnreadable, InputBroken) as error:
-            raise PushUnusable(str(error)) from error
-        finally:
-            await _end(feeding)
-    if not assembly.pieces:
-        raise PushUnusable("No picture came that could be shown. Send for longer, and start at a key frame.")
-    return PushReport(seconds=time.monotonic() - began_s, size_bytes=body.size_bytes, pieces=assembly.pieces)
+    pieces = 0
+    turns, patience, look = Turns(), Patience(), Look()
+    try:
+        while True:
+            container, head, info = await _read_head(body)
+            stretch = await Stretch.open(
+                container, head, info, ffmpeg=ffmpeg, encoding=encoding, numbering=numbering, look=look
+            )
+            assembly = Assembly(
+                stretch.job, stretch.encoding, numbering, on_description=sink.description, on_piece=sink.piece
+            )
+            begun(assembly)
+            stretch_s = time.monotonic()
+            turn = await stretch.run(body, assembly, seen=pieces > 0)
+            pieces += assembly.pieces
+            if turn is None and stretch.after is None:
+                break
+            look = turn if isinstance(turn, Look) else Look()
+            encoding = _turned(encoding, turn, encoded)
+            if isinstance(turn, Crash):
+                pause_s = patience.pause_s(turn.reason, time.monotonic() - stretch_s)
+                logger.warning("%s It goes on from the next key frame, in %g s at the earliest.", turn.reason, pause_s)
+                troubled(turn.reason)
+                if not await pass_over(body, stretch.resumed(turn), pause_s):
+                    break
+            else:
+                turns.take(time.monotonic())
+                body.put_back(stretch.after or stretch.replay)
+    finally:
+        await body.close()
+    if not pieces:
+        raise PushUnusable("Nothing came that could be shown or heard. Send for longer, and start at a key frame.")
+    return PushReport(seconds=time.monotonic() - began_s, size_bytes=body.size_bytes, pieces=pieces)
+
+
+class Turns:
+    """How often a push may become another: each time is a new beginning for all viewers."""
+
+    def __init__(self) -> None:
+        self._times_s: deque[float] = deque(maxlen=TURNS_MAX)
+
+    def take(self, now_s: float) -> None:
+        """One more. Raises PushUnusable when there were too many."""
+        if len(self._times_s) == TURNS_MAX and now_s - self._times_s[0] < TURNS_WITHIN_S:
+            raise PushUnusable("The picture changes its size or coding all the time. Send it in one size.")
+        self._times_s.append(now_s)
+
+
+def _turned(encoding: Encoding, turn: Turn, encoded: Callable[[], None]) -> Encoding:
+    """How to go on; what had to be encoded once is encoded from then on."""
+    match turn:
+        case Look():
+            return encoding
+        case EncodeInstead():
+            logger.warning("The pushed picture is encoded from here on: %s", turn)
+            encoded()
+            return replace(encoding, encode_picture=True, skip_s=turn.seen_s)
+        case None:
+            logger.info("The push has changed its coding or its tracks, and goes on")
+    return replace(encoding, skip_s=0.0)
 
 
 async def _read_head(body: PushBody) -> tuple[Container, bytes, InputInfo]:
     """What it comes as, the first bytes, and what they say is in the stream. Raises PushRefused, MediaError."""
-    head = b""
-    while data := await body.read():
-        head += data
-        container = container_of(head)
-        if container is not None and (info := container.read_contents(head)) is not None:
-            return container, container.prepare(head, info), info
-        if len(head) > HEAD_BYTES_MAX:
-            raise PushUnusable(
-                "The stream does not say what is in it (MPEG-TS: it has no programme tables). Send it from its start."
-            )
+    head, look_at = bytearray(), 0
+    try:
+        async with asyncio.timeout(HEAD_WITHIN_S):
+            while data := await body.read():
+                head += data
+                if len(head) >= look_at and (found := _look(bytes(head))) is not None:
+                    return found
+                look_at = max(look_at, len(head) + len(head) // LOOK_AGAIN)
+                if len(head) > HEAD_BYTES_MAX:
+                    raise PushUnusable(UNCLEAR)
+    except TimeoutError as error:
+        raise PushSilent(f"In {HEAD_WITHIN_S:g} s nothing came that says what is in it. Send faster.") from error
+    if (found := _look(bytes(head))) is not None:
+        return found
     raise NotTransportStream
 
 
-async def _feed(process: FfmpegProcess, head: bytes, body: PushBody) -> None:
-    """Raises PushSilent; what came before that is still finished and goes out."""
-    try:
-        await process.write(head)
-        while data := await body.read():
-            await process.write(data)
-    except BrokenPipeError:
-        pass  # ffmpeg has ended; who reads its output learns why
-    finally:
-        process.end_input()
-
-
-async def _end(feeding: asyncio.Task[None]) -> None:
-    """Take the feeding's outcome; when ffmpeg ended first, stop it."""
-    if not feeding.done():
-        feeding.cancel()
-    with suppress(asyncio.CancelledError):
-        await feeding
+def _look(head: bytes) -> tuple[Container, bytes, InputInfo] | None:
+    container = container_of(head)
+    if container is None or (info := container.read_contents(head)) is None:
+        return None
+    return container, head, info

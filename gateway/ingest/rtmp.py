@@ -17,10 +17,11 @@ from gateway.ingest.desk import IngestDesk
 from gateway.ingest.errors import IngestError, PushRefused
 from gateway.ingest.rtmp_session import HANDSHAKE_BYTES, RtmpSession
 from gateway.media.errors import MediaError
+from gateway.strangers import Strangers
 
 logger = logging.getLogger(__name__)
 
-STRANGERS_MAX = 64
+STRANGERS_MAX, STRANGERS_MAX_PER_ADDRESS = 64, 16
 """Connections that have shown no key yet; one more is closed at once."""
 KEY_WITHIN_S = 5.0
 """From the connection to the key, whatever a stranger sends meanwhile."""
@@ -35,7 +36,7 @@ class RtmpPort:
     def __init__(self, desk: IngestDesk, *, key_within_s: float = KEY_WITHIN_S) -> None:
         self._desk = desk
         self._key_within_s = key_within_s
-        self._strangers = 0
+        self._strangers = Strangers(total=STRANGERS_MAX, per_address=STRANGERS_MAX_PER_ADDRESS)
         self._tasks: set[asyncio.Task[None]] = set()
 
     @asynccontextmanager
@@ -63,8 +64,7 @@ class RtmpPort:
         assert task is not None
         self._tasks.add(task)
         try:
-            if self._strangers < STRANGERS_MAX:
-                await self._serve(reader, writer)
+            await self._serve(reader, writer)
         except (OSError, TimeoutError):
             pass  # gone, or never said what it wants
         except (IngestError, MediaError) as error:
@@ -78,9 +78,11 @@ class RtmpPort:
                 await writer.wait_closed()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        session = RtmpSession(os.urandom(HANDSHAKE_BYTES - 8))
-        self._strangers += 1
+        address = str((writer.get_extra_info("peername") or [""])[0])
+        if not self._strangers.enter(address):
+            return
         try:
+            session = RtmpSession(os.urandom(HANDSHAKE_BYTES - 8))
             async with asyncio.timeout(self._key_within_s):
                 while session.key is None and not session.ended:
                     data = await reader.read(READ_BYTES)
@@ -88,7 +90,7 @@ class RtmpPort:
                         return
                     self._answer(writer, session.feed(data).answer)
         finally:
-            self._strangers -= 1
+            self._strangers.leave(address)
         if session.key is None:
             return
         try:

@@ -1,12 +1,14 @@
 """Groups parts into pieces: a part of picture, with the parts of sound that came since the part of picture before.
 
+Without a picture the first sound is in its place, and every piece may begin a segment.
+
 With a ladder there is a picture for each rendition, all cut at the same frames: each cut makes a piece of every
 rendition, of the same number and the same time, each with its own picture and with the same sound. A last rendition
 may be of that sound alone.
 
 A segment begins at a key frame, but only once the segment before has lasted as long as it should: an input with many
 key frames does not get many tiny segments, and the segments' numbers never run ahead of the clock that they started
-from. A segment without a key frame goes on, up to `INDEX_MAX`.
+from. A segment without a key frame goes on, up to `INDEX_MAX`; then one begins without.
 """
 
 from collections.abc import Callable
@@ -25,9 +27,6 @@ INDEX_MAX = 1023
 """Pieces in a segment, beyond which a gateway takes a broadcaster for broken: over three minutes."""
 SHORT_BY_US = 5_000
 """Rounding of timestamps does not make a segment too short."""
-
-
-Texts = Callable[[int, int], tuple[Part, ...]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,21 +65,23 @@ class Slicer:
         segment_s: float,
         texts: Callable[[int, int], tuple[Part, ...]],
         audio_rung: bool = False,
+        clock: CaptureClock | None = None,
     ) -> None:
         """``init`` is that of all renditions together, ``texts`` gives the parts of text for a start and a duration in
-        media time; with ``audio_rung`` all but the picture is a rendition too, the last one. Raises NoVideo. The
-        numbering has begun this epoch."""
-        if init.lead.kind != "video":
-            raise NoVideo("There is no video in this input. Sound alone cannot be broadcast yet.")
+        media time; with ``audio_rung`` all but the picture is a rendition too, the last one. ``clock`` knows this
+        epoch's times of capture. Raises NoVideo when there is neither picture nor sound. The numbering has begun this
+        epoch."""
+        if init.lead.kind == "text":
+            raise NoVideo("There is neither picture nor sound in this input.")
         self._init = init
         self._lead = init.lead
         self._numbering = numbering
         self._segment_us = round(segment_s * 1e6) - SHORT_BY_US
         self._texts = texts
         self._audio_rung = audio_rung
-        self._clock = CaptureClock()
+        self._clock = clock or CaptureClock()
         self._sound: list[Part] = []
-        self._tracks = pictures(init)
+        self._tracks = pictures(init) or (init.lead.track,)
         self._pictures: dict[int, Part] = {}
         self._held: list[_Cut] = []
         self._segment_start_us: int | None = None
@@ -122,7 +123,7 @@ class Slicer:
     def _add_sound(self, part: Part) -> None:
         if len(self._sound) >= PARTS_MAX - 1:
             if self._segment_start_us is not None or self._held:
-                raise MediaError("The picture of this input has stopped, only sound still comes.")
+                raise MediaError("The picture (or the first sound) of this input has stopped, the rest still comes.")
             self._sound.pop(0)  # sound from before the first picture
         self._sound.append(part)
 
@@ -167,12 +168,9 @@ class Slicer:
 
     def _number(self, cut: _Cut) -> SlicedPiece:
         numbering = self._numbering
-        if cut.key:
+        # Who watches goes on even if no key frame ever comes again.
+        if cut.key or numbering.index > INDEX_MAX:
             numbering.begin_segment()
-        if numbering.index > INDEX_MAX:
-            raise MediaError(
-                "No key frame for minutes: send one every 1 to 2 seconds (ffmpeg: -g, OBS: keyframe interval)."
-            )
         contents = [
             PieceSlice(
                 segment=numbering.segment,

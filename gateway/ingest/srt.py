@@ -25,16 +25,22 @@ from gateway.ingest.desk import IngestDesk
 from gateway.ingest.errors import IngestError, KeyBusy, PushUnusable, UnknownKey
 from gateway.ingest.ffmpeg import FfmpegProcess
 from gateway.ingest.keys import KeyEntry
+from gateway.ingest.push_body import Line
 from gateway.ingest.srt_handshake import Handshake, opens, read_handshake, resource_of
 from gateway.media.errors import MediaError
+from gateway.strangers import Knocks
 
 logger = logging.getLogger(__name__)
 
 CALLERS_MAX = 64
+CHECKS_PER_S, CHECKS_PER_S_AND_ADDRESS = 50, 10
+"""Handshakes whose secret is tried: each costs a millisecond."""
 COOKIE_S = 60
 ASK_AGAIN_S = 0.05
 OPEN_WITHIN_S = 5.0
 """From a caller's being let in to its listener's answer; callers themselves wait 3 s."""
+DEAF_S = 0.35
+"""Without a packet for so long, a caller makes way for one that waits."""
 BUFFER_BYTES = 4 << 20
 
 Peer = tuple[str, int]
@@ -62,6 +68,7 @@ class _Call:
         self._peer = peer
         self._inside: asyncio.DatagramTransport | None = None
         self._cookie: int | None = None
+        self._heard_s = time.monotonic()
         self._answered = asyncio.Event()
 
     async def open(self, number: int) -> None:
@@ -82,12 +89,17 @@ class _Call:
 
     def from_caller(self, packet: bytes) -> None:
         """The caller repeats its handshake until it is answered; all else goes through."""
+        self._heard_s = time.monotonic()
         if self._inside is None:
             return
         if (shake := read_handshake(packet)) is None:
             self._inside.sendto(packet)
         elif shake.kind == handshakes.CONCLUSION and self._cookie is not None:
             self._inside.sendto(replace(shake, cookie=self._cookie).to_bytes())
+
+    def line(self) -> Line:
+        """A caller that is alive sends many packets a second, and does not say when it dies."""
+        return Line.BROKEN if time.monotonic() - self._heard_s > DEAF_S else Line.UP
 
     def from_listener(self, packet: bytes) -> None:
         if self._answered.is_set():
@@ -109,6 +121,7 @@ class SrtPort(asyncio.DatagramProtocol):
     def __init__(self, desk: IngestDesk) -> None:
         self._desk = desk
         self._secret = os.urandom(32)
+        self._knocks = Knocks(per_s=CHECKS_PER_S, per_s_and_address=CHECKS_PER_S_AND_ADDRESS)
         self._transport: asyncio.DatagramTransport | None = None
         self._calls: dict[Peer, _Call] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -141,8 +154,13 @@ class SrtPort(asyncio.DatagramProtocol):
             return
         if shake.kind == handshakes.INDUCTION:
             self.send(shake.invitation(self._cookie(addr, 0)).to_bytes(), addr)
-        elif shake.kind == handshakes.CONCLUSION and shake.cookie in (self._cookie(addr, 0), self._cookie(addr, -1)):
+        elif shake.kind == handshakes.CONCLUSION and self._may_ask(shake, addr):
             self._let_in(shake, addr)
+
+    def _may_ask(self, shake: Handshake, peer: Peer) -> bool:
+        """Whether this caller's last packet is looked at; one that is not comes again."""
+        cookies = (self._cookie(peer, 0), self._cookie(peer, -1))
+        return shake.cookie in cookies and self._knocks.allow(peer[0], time.monotonic())
 
     def _cookie(self, peer: Peer, shift: int) -> int:
         """Shows that the caller receives at the address that it calls from."""
@@ -180,7 +198,7 @@ class SrtPort(asyncio.DatagramProtocol):
     async def _serve(self, call: _Call, entry: KeyEntry, peer: Peer) -> None:
         try:
             async with aclosing(self._bytes(call, entry)) as body:
-                await self._desk.receive(entry.key, body)
+                await self._desk.receive(entry.key, body, line=call.line)
         except (IngestError, MediaError) as error:
             logger.info("An SRT push is refused: %s", error)
             reason = handshakes.CONFLICT if isinstance(error, KeyBusy) else handshakes.FORBIDDEN
@@ -200,8 +218,11 @@ class SrtPort(asyncio.DatagramProtocol):
             except TimeoutError:
                 logger.warning("An SRT push did not come to be: %s", "; ".join(process.stderr[-2:]))
                 return
-            while data := await process.read():
-                yield data
+            try:
+                while data := await process.read():
+                    yield data
+            finally:
+                process.kill()  # it has nothing to finish, and who takes over waits
 
 
 def listener_arguments(number: int, secret: str | None) -> list[str]:

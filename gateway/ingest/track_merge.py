@@ -5,14 +5,15 @@ expected. Tracks that come later, and further pictures, are passed over.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from gateway.ingest.fragmented import FragmentFilter
 from gateway.ingest.transport_stream import SYNC
 from gateway.media.errors import NoVideo
 from gateway.media.merging import merge_inits
-from gateway.media.parts import InitSegment, Part
+from gateway.media.parts import InitSegment, Part, Prft
 from gateway.media.rungs import as_track
-from gateway.media.splitter import PartSplitter
+from gateway.media.splitter import PartSplitter, write_prft
 from gateway.media.tracks import read_init
 
 TRACKS_MAX = 16
@@ -30,6 +31,7 @@ class TrackFeed:
         self.init: InitSegment | None = None
         self._init_bytes = b""
         self._raw = False
+        self._time: Prft | None = None
         self._filter = FragmentFilter()
 
     def begin_raw(self) -> None:
@@ -57,8 +59,12 @@ class TrackFeed:
             self._merge.pass_on(self._filter.feed(data) if self._init_bytes else data)
             return
         for event in self._splitter.feed(data):
-            if isinstance(event, Part):
-                self._merge.add(self, event)
+            match event:
+                case Prft():
+                    self._time = event
+                case Part():
+                    self._merge.add(self, event, self._time)
+                    self._time = None
 
     def end_object(self) -> None:
         """An object is over: what it left unfinished belongs to nothing."""
@@ -75,7 +81,7 @@ class TrackMerge:
         self._out = out
         self._tracks: list[TrackFeed] = []
         self._numbers: dict[TrackFeed, int] = {}
-        self._waiting: list[tuple[TrackFeed, Part]] = []
+        self._waiting: list[tuple[TrackFeed, Part, Prft | None]] = []
         self._waiting_bytes = 0
 
     def begin(self, feed: TrackFeed, whole: bytes | None) -> None:
@@ -90,12 +96,12 @@ class TrackMerge:
     def pass_on(self, data: bytes) -> None:
         self._out(data)
 
-    def add(self, feed: TrackFeed, part: Part) -> None:
-        """A part of a track. Raises MediaError, NoVideo."""
+    def add(self, feed: TrackFeed, part: Part, time: Prft | None) -> None:
+        """A part of a track, and the producer's time of it. Raises MediaError, NoVideo."""
         if self._numbers:
-            self._write(feed, part)
+            self._write(feed, part, time)
             return
-        self._waiting.append((feed, part))
+        self._waiting.append((feed, part, time))
         self._waiting_bytes += len(part.data)
         if self._complete(feed, part):
             self._start()
@@ -103,24 +109,26 @@ class TrackMerge:
     def _complete(self, feed: TrackFeed, part: Part) -> bool:
         kinds = {track.init.lead.kind for track in self._tracks if track.init is not None}
         assert feed.init is not None
-        first = next(earlier for other, earlier in self._waiting if other is feed)
+        first = next(earlier for other, earlier, _ in self._waiting if other is feed)
         seen_s = (part.decode_time + part.duration - first.decode_time) / feed.init.lead.timescale
         return kinds >= {"video", "audio"} or seen_s >= LOOK_S or self._waiting_bytes > HEAD_BYTES_MAX
 
     def _start(self) -> None:
         videos = [feed for feed in self._tracks if feed.init is not None and feed.init.lead.kind == "video"]
         sounds = [feed for feed in self._tracks if feed.init is not None and feed.init.lead.kind == "audio"]
-        if not videos:
-            raise NoVideo("There is no video in this push. Sound alone cannot be broadcast yet: send a picture too.")
-        chosen = [videos[0], *sounds]
+        chosen = [*videos[:1], *sounds]
+        if not chosen:
+            raise NoVideo("There is neither picture nor sound in this push. Send one of them.")
         self._out(merge_inits([feed.init for feed in chosen if feed.init is not None]))
         self._numbers = {feed: number for number, feed in enumerate(chosen, 1)}
         waiting, self._waiting = self._waiting, []
-        for feed, part in waiting:
-            self._write(feed, part)
+        for feed, part, time in waiting:
+            self._write(feed, part, time)
 
-    def _write(self, feed: TrackFeed, part: Part) -> None:
+    def _write(self, feed: TrackFeed, part: Part, time: Prft | None) -> None:
         if (number := self._numbers.get(feed)) is not None:
+            if time is not None:
+                self._out(write_prft(replace(time, track=number)))
             self._out(bytes(as_track(part, number).data))
 
 

@@ -36,9 +36,9 @@ OPUS_REGISTRATION = b"\x05\x04Opus"
 def read_contents(head: bytes) -> InputInfo | None:
     """What the head of a stream says of its tracks; None when it must be longer.
 
-    Raises NotTransportStream, and NoVideo when the programme has no picture.
+    Raises NotTransportStream, and NoVideo when the programme has neither picture nor sound.
     """
-    start = _find_sync(head)
+    start = find_sync(head)
     if start is None:
         return None
     map_pid = None
@@ -50,12 +50,10 @@ def read_contents(head: bytes) -> InputInfo | None:
     return None
 
 
-def _find_sync(head: bytes) -> int | None:
-    """Where the first packet starts; None when there is too little to be sure."""
+def find_sync(head: bytes) -> int | None:
+    """Where the first packet starts; None when there is too little to be sure. Raises NotTransportStream."""
     if len(head) < PACKET_BYTES * PACKETS_TO_BE_SURE:
-        if head[:1] == bytes([SYNC]) or not head:
-            return None
-        raise NotTransportStream
+        return None
     for start in range(PACKET_BYTES):
         packets = head[start : start + PACKET_BYTES * PACKETS_TO_BE_SURE : PACKET_BYTES]
         if packets.count(SYNC) == len(packets) >= PACKETS_TO_BE_SURE - 1:
@@ -68,8 +66,8 @@ def _sections(packets: memoryview) -> Iterator[tuple[int, bytes]]:
     open_sections: dict[int, bytes] = {}
     for at in range(0, len(packets) - PACKET_BYTES + 1, PACKET_BYTES):
         packet = packets[at : at + PACKET_BYTES]
-        pid = (packet[1] & 0x1F) << 8 | packet[2]
-        payload = _payload(packet)
+        pid = pid_of(packet)
+        payload = payload_of(packet)
         if not payload:
             continue
         if packet[1] & 0x40:  # payload_unit_start_indicator
@@ -85,7 +83,64 @@ def _sections(packets: memoryview) -> Iterator[tuple[int, bytes]]:
             yield pid, section[:length]
 
 
-def _payload(packet: memoryview) -> bytes:
+def map_pid_of(packet: bytes) -> int | None:
+    """Where the first programme's map is, by a packet with an association table that is whole in it."""
+    section = _section_in(packet)
+    return _read_programme(section) if section[:1] == bytes([PAT_TABLE]) else None
+
+
+def streams_of(packet: bytes) -> tuple[bytes, list[tuple[int, int]]] | None:
+    """What a map that is whole in a packet says, without its version and checksum, and each stream's PID and type."""
+    section = _section_in(packet)
+    if section[:1] != bytes([PMT_TABLE]) or len(section) < 16:
+        return None
+    streams = []
+    at = 12 + ((section[10] & 0x0F) << 8 | section[11])
+    while at + 5 <= len(section) - 4:
+        streams.append(((section[at + 1] & 0x1F) << 8 | section[at + 2], section[at]))
+        at += 5 + ((section[at + 3] & 0x0F) << 8 | section[at + 4])
+    return section[8:-4], streams
+
+
+def sounds_of(head: bytes) -> list[int]:
+    """The PIDs of the first programme's sound, in the order of its map; none before there is one."""
+    found: list[int] = []
+    map_pid = None
+    for pid, section in _sections(memoryview(head)[find_sync(head) or 0 :]):
+        if pid == PAT_PID and section[0] == PAT_TABLE:
+            map_pid = _read_programme(section)
+        elif pid == map_pid and section[0] == PMT_TABLE:
+            at = 12 + ((section[10] & 0x0F) << 8 | section[11]) if len(section) > 12 else len(section)
+            while at + 5 <= len(section) - 4:
+                length = (section[at + 3] & 0x0F) << 8 | section[at + 4]
+                if _audio(section[at], section[at + 5 : at + 5 + length]):
+                    found.append((section[at + 1] & 0x1F) << 8 | section[at + 2])
+                at += 5 + length
+            break
+    return found
+
+
+def starts_unit(data: bytes, pid: int) -> bool:
+    """Whether whole packets have the beginning of a unit of this stream."""
+    heads = (data[at + 1 : at + 3] for at in range(0, len(data) - PACKET_BYTES + 1, PACKET_BYTES))
+    return any(head[0] & 0x40 and (head[0] & 0x1F) << 8 | head[1] == pid for head in heads)
+
+
+def _section_in(packet: bytes) -> bytes:
+    payload = payload_of(packet)
+    section = payload[1 + payload[0] :] if payload else b""
+    if len(section) < 3 or len(section) < (length := 3 + ((section[1] & 0x0F) << 8 | section[2])):
+        return b""
+    return section[:length]
+
+
+def pid_of(packet: bytes | bytearray | memoryview) -> int:
+    """Which of the streams a packet is of."""
+    return (packet[1] & 0x1F) << 8 | packet[2]
+
+
+def payload_of(packet: bytes | memoryview) -> bytes:
+    """What a packet carries behind its header (section 2.4.3.2)."""
     control = packet[3] >> 4 & 0x03
     if packet[0] != SYNC or not control & 0x01:
         return b""
@@ -111,10 +166,10 @@ def _read_map(section: bytes) -> InputInfo:
         audio = _audio(kind, section[at + 5 : at + 5 + length])
         audios += [audio] if audio else []
         at += 5 + length
-    if video is None:
-        raise NoVideo("There is no video in this push. Sound alone cannot be broadcast yet: send a picture with it.")
+    if video is None and not audios:
+        raise NoVideo("There is neither picture nor sound in this push. Send one of them.")
     sounds = tuple(InputAudio(codec=audio, adts=audio == "aac") for audio in audios[:AUDIOS_MAX])
-    return InputInfo(video=InputVideo(codec=video), audios=sounds)
+    return InputInfo(video=InputVideo(codec=video) if video else None, audios=sounds)
 
 
 def _audio(kind: int, descriptors: bytes) -> str | None:

@@ -1,30 +1,30 @@
-"""Pushes that come as objects: HLS and DASH by PUT, tracks of CMAF by POST (DASH-IF Live Media Ingest, 1 and 2).
+"""One push that comes as objects: HLS and DASH by PUT, tracks of CMAF by POST (DASH-IF Live Media Ingest, 1 and 2).
 
-Each key has one upload at a time. Its objects, on as many connections as the sender likes, become one stream of bytes
-and go to the desk like any other push.
+The objects of one sender, on as many connections as it likes, become one stream of bytes and go to the desk like any
+other push.
 """
 
 import asyncio
-import logging
 from collections import deque
 from collections.abc import AsyncIterator
 
 from gateway.ingest.desk import IngestDesk
-from gateway.ingest.errors import IngestError, InitMissing, PushUnusable
+from gateway.ingest.errors import InitMissing, PushUnusable
 from gateway.ingest.fragmented import FILE_TYPES
-from gateway.ingest.object_names import ObjectName, read_name
+from gateway.ingest.object_names import ObjectName
 from gateway.ingest.object_order import ObjectOrder
+from gateway.ingest.push_body import Line
 from gateway.ingest.track_merge import TRACKS_MAX, TrackFeed, TrackMerge, is_transport_stream
 from gateway.media.boxes import read_header
 from gateway.media.errors import MediaError
 from gateway.media.splitter import BOX_BYTES_MAX
 
-logger = logging.getLogger(__name__)
-
 QUEUE_BYTES_MAX = 4 << 20
 PLAYLIST_BYTES_MAX = 1 << 20
+INIT_BYTES_MAX = 2 << 20
 INIT_WITHIN_S = 2.0
 """Media segments may be here before the init segment that was sent before them on another connection."""
+FAR = 1 << 62
 OVER = (b"#EXT-X-ENDLIST", b'type="static"')
 """By which a playlist says that nothing more will come."""
 
@@ -49,15 +49,17 @@ class _Track:
 
 
 class Upload:
-    """One key's push, from its first object to its end."""
+    """One sender's push, from its first object to its end."""
 
-    def __init__(self, desk: IngestDesk, key: str) -> None:
+    def __init__(self, desk: IngestDesk, key: str, sender: str = "") -> None:
+        self.sender = sender
         self._waiting: deque[bytes] = deque()
         self._bytes = 0
         self._news = asyncio.Event()
         self._room = asyncio.Event()
         self._room.set()
         self._over = False
+        self._broken = False
         self._init_came = asyncio.Event()
         self._merge = TrackMerge(self._put)
         self._tracks: dict[str, _Track] = {}
@@ -78,6 +80,20 @@ class Upload:
         except MediaError as error:
             raise PushUnusable(str(error)) from error
 
+    def distance(self, name: ObjectName) -> int:
+        """How far a numbered object is from the one whose turn it is; `FAR` where nothing is known of its track."""
+        begun = [track for track in self._tracks.values() if track.order.next is not None]
+        own = self._tracks.get(name.track)
+        track = own if own in begun else begun[0] if len(begun) == 1 else None
+        if track is None or track.order.next is None or name.number is None:
+            return FAR
+        return abs(track.order.next - name.number)
+
+    @property
+    def inits(self) -> dict[str, bytes]:
+        """By track, those that its media goes with."""
+        return {name: track.feed.init_bytes for name, track in self._tracks.items() if track.feed.init_bytes}
+
     @property
     def newest_inits(self) -> dict[str, bytes]:
         """By track, also those that came for a new push before its media did."""
@@ -94,7 +110,10 @@ class Upload:
         self._news.set()
 
     async def _push(self, desk: IngestDesk, key: str) -> None:
-        await desk.receive(key, self._read())
+        await desk.receive(key, self._read(), line=self._line)
+
+    def _line(self) -> Line:
+        return Line.OVER if self._over else Line.BROKEN if self._broken else Line.UP
 
     async def _read(self) -> AsyncIterator[bytes]:
         while True:
@@ -110,6 +129,7 @@ class Upload:
             await self._news.wait()
 
     def _put(self, data: bytes) -> None:
+        self._broken = False
         self._waiting.append(data)
         self._bytes += len(data)
         if self._bytes >= QUEUE_BYTES_MAX:
@@ -171,6 +191,7 @@ class Upload:
                     track.order.feed(number, data)
             whole = True
         finally:
+            self._broken = self._broken or not whole
             if wanted:
                 track.order.end(number) if whole else track.order.drop(number)
 
@@ -187,7 +208,7 @@ class Upload:
 
     async def _take_unnumbered(self, track: _Track, body: AsyncIterator[bytes]) -> None:
         """An init segment, or a track without end that begins with one."""
-        head = b""
+        head = bytearray()
         begun = False
         self._open_endless += 1
         track.beginning = True
@@ -201,23 +222,26 @@ class Upload:
                 head += data
                 if not begun and head and (size := _init_bytes(head)) is not None:
                     if track.endless:
-                        raise StartedAnew(head)
+                        raise StartedAnew(bytes(head))
                     begun = True
-                    self._set_init(track, head[:size])
+                    self._set_init(track, bytes(head[:size]))
                     if len(head) > size:
                         track.endless = True
-                        track.feed.feed(head[size:])
+                        track.feed.feed(bytes(head[size:]))
+                elif not begun and len(head) > INIT_BYTES_MAX:
+                    raise PushUnusable("An init segment that does not end: it has to hold ftyp and moov alone.")
         finally:
             self._open_endless -= 1
             track.beginning = False
+            # A connection that broke ends a track as well: whoever goes on sends the init segment again.
+            if track.endless and not self._open_endless:
+                self.end()
         if head and not begun:
             raise PushUnusable("An object without a number has to begin with an init segment (ftyp and moov).")
-        if track.endless and not self._open_endless:
-            self.end()
 
     async def _read_playlist(self, body: AsyncIterator[bytes]) -> None:
         """It names what comes; of interest is only that nothing more does."""
-        text = b""
+        text = bytearray()
         async for data in body:
             text += data
             if len(text) > PLAYLIST_BYTES_MAX:
@@ -226,10 +250,10 @@ class Upload:
             self.end()
 
 
-def _init_bytes(head: bytes) -> int | None:
+def _init_bytes(head: bytearray) -> int | None:
     """Where the init segment at the head ends; None when more is needed. Raises MediaError."""
     at = 0
-    while (header := read_header(bytearray(head[at : at + 16]), 0, len(head) - at)) is not None:
+    while (header := read_header(head, at, len(head))) is not None:
         kind, _, size = header
         if size > BOX_BYTES_MAX or (not at and kind not in FILE_TYPES) or kind in (b"moof", b"mdat"):
             raise MediaError("This does not begin with an init segment (ftyp and moov).")
@@ -239,57 +263,3 @@ def _init_bytes(head: bytes) -> int | None:
         if kind == b"moov":
             return at
     return None
-
-
-async def _after(head: bytes, body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    yield head
-    async for data in body:
-        yield data
-
-
-class Uploads:
-    """The uploads of all keys."""
-
-    def __init__(self, desk: IngestDesk) -> None:
-        self._desk = desk
-        self._uploads: dict[str, Upload] = {}
-
-    async def receive(self, key: str, path: str, body: AsyncIterator[bytes]) -> None:
-        """Take one object of the key's push. Raises IngestError, MediaError."""
-        entry = self._desk.check(key)
-        name = read_name(path)
-        if name.kind == "other":
-            raise PushUnusable("Only segments (.ts, .mp4, .m4s, .cmfv, .cmfa) and playlists (.m3u8, .mpd) are taken.")
-        upload = self._uploads.get(entry.key)
-        if upload is None or upload.work.done():
-            if name.kind == "playlist":
-                return  # it names what has not come, or what is over
-            upload = self._open(entry.key)
-        try:
-            await upload.receive(name, body)
-        except StartedAnew as anew:
-            upload.end()
-            if self._uploads.get(entry.key) in (upload, None):
-                self._open(entry.key).adopt(upload.newest_inits)
-            await self._uploads[entry.key].receive(name, _after(anew.head, body))
-
-    async def close(self) -> None:
-        """End all that run. Returns when they have ended."""
-        works = [upload.work for upload in self._uploads.values()]
-        for work in works:
-            work.cancel()
-        await asyncio.gather(*works, return_exceptions=True)
-
-    def _open(self, key: str) -> Upload:
-        upload = self._uploads[key] = Upload(self._desk, key)
-        upload.work.add_done_callback(lambda _: self._forget(key, upload))
-        return upload
-
-    def _forget(self, key: str, upload: Upload) -> None:
-        if not upload.work.cancelled():
-            try:
-                upload.work.result()
-            except (IngestError, MediaError) as error:
-                logger.info("An upload has ended: %s", error)
-        if self._uploads.get(key) is upload:
-            del self._uploads[key]

@@ -7,11 +7,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
+from gateway.ingest.broadcast import Broadcast
 from gateway.ingest.clock_code import read_clock
 from gateway.ingest.ffmpeg import Ffmpeg
 from gateway.ingest.numbering import Numbering
 from gateway.ingest.slicer import SlicedPiece
+from gateway.ingest.sources import Encoding, Source
 from gateway.media.description import MediaDescription, Rendition
 from gateway.media.parts import InitSegment
 from gateway.media.payload import PieceSlice, unpack
@@ -78,15 +81,20 @@ def numbering() -> Numbering:
     return Numbering(unix_s=time.time(), piece_s=0.2, segment_s=1.0)
 
 
-def clocks(tool: Ffmpeg, film: bytes, width: int, height: int) -> list[int | None]:
-    """What the machine-readable clock says in each decoded frame."""
+def pictures(tool: Ffmpeg, film: bytes, width: int, height: int) -> NDArray[np.uint8]:
+    """Each decoded frame in gray."""
     answer = subprocess.run(
         [tool.path, "-v", "error", "-i", "-", *DECODE, "-f", "rawvideo", "-pix_fmt", "gray", "-"],
         input=film,
         capture_output=True,
         check=True,
     )
-    return [read_clock(frame) for frame in np.frombuffer(answer.stdout, dtype=np.uint8).reshape(-1, height, width)]
+    return np.frombuffer(answer.stdout, dtype=np.uint8).reshape(-1, height, width)
+
+
+def clocks(tool: Ffmpeg, film: bytes, width: int, height: int) -> list[int | None]:
+    """What the machine-readable clock says in each decoded frame."""
+    return [read_clock(frame) for frame in pictures(tool, film, width, height)]
 
 
 def hashes(tool: Ffmpeg, source: str, *, film: bytes | None = None) -> list[str]:
@@ -99,3 +107,15 @@ def hashes(tool: Ffmpeg, source: str, *, film: bytes | None = None) -> list[str]
     )
     lines = answer.stdout.decode().splitlines()
     return [line.split(",")[-1].strip() for line in lines if not line.startswith("#")]
+
+
+def cast_of(tool: Ffmpeg, source: Source, listener: Listener, encoding: Encoding) -> Broadcast:
+    """A broadcast that the listener hears, not yet running."""
+    return Broadcast(
+        source,
+        ffmpeg=tool,
+        encoding=encoding,
+        numbering=numbering(),
+        on_description=listener.description,
+        on_piece=listener.piece,
+    )

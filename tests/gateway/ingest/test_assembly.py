@@ -13,7 +13,10 @@ from gateway.ingest.probe import InputAudio, InputInfo, InputVideo
 from gateway.ingest.sources import Encoding, FileSource
 from gateway.media.errors import MediaError
 from tests.gateway.ingest.streams import Listener
+from tests.gateway.ingest.test_encoder_time import misb
 
+X264 = bytes.fromhex("dc45e9bde6d948b7962cd820d923eeef")
+"""What x264 begins its message of user data with."""
 START_US = 1_800_000_000_000_000
 INFO = InputInfo(
     video=InputVideo(codec="h264", pixels="yuv420p", fps=25.0), audios=(InputAudio(codec="aac"),), bitrate_bps=777_000
@@ -65,10 +68,15 @@ def test_bytes_that_are_no_film_are_an_error(job: Job) -> None:
         assembly(job, Listener()).feed(b"what is this? " * 100, START_US)
 
 
-def test_a_second_beginning_is_an_error(job: Job, written: bytes) -> None:
-    whole = assembly(job, Listener())
-    with pytest.raises(MediaError, match="changed its tracks"):
-        whole.feed(written + written, START_US)
+def test_a_second_beginning_is_a_new_epoch(job: Job, written: bytes) -> None:
+    listener = Listener()
+    whole = assembly(job, listener)
+    whole.feed(written + written, START_US)
+    whole.finish()
+    epochs = [epoch for epoch, _ in listener.descriptions]
+    assert len(epochs) == 2
+    assert [piece.epoch for piece in listener.pieces] == [epochs[0]] * 15 + [epochs[1]] * 15
+    assert [content.discontinuity for content in listener.contents] == [0] * 15 + [1] * 15
 
 
 def test_nothing_at_all_is_no_error(job: Job) -> None:
@@ -87,3 +95,23 @@ def test_a_rate_is_that_of_the_last_ten_seconds() -> None:
     for _ in range(60):
         meter.add(2000, 200_000)
     assert meter.rate_bps == 80_000
+
+
+def test_distances_of_key_frames_and_codecs_are_told(job: Job, written: bytes) -> None:
+    whole = assembly(job, Listener())
+    whole.feed(written, START_US)
+    assert whole.gop_s == whole.gop_s_max == 1.0
+    assert (whole.vitals.audio_codec, whole.vitals.copied) == ("mp4a.40.2", True)
+
+
+@pytest.mark.parametrize("late_us", [5_000_000, 90_000_000])
+def test_a_time_of_day_beside_the_key_frames_is_the_capture_time(job: Job, written: bytes, late_us: int) -> None:
+    """Written over the beginning of the message in which x264 names itself."""
+    listener = Listener()
+    whole = assembly(job, listener)
+    at, message = written.index(X264), misb(START_US - late_us)
+    whole.feed(written[:at] + message + written[at + len(message) :], START_US)
+    whole.finish()
+    believed = late_us < 60_000_000
+    assert (whole.encoder_delay_s is not None) is believed
+    assert (listener.pieces[0].capture_us == START_US - late_us) is believed

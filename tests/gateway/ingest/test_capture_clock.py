@@ -90,3 +90,47 @@ def test_media_time_that_leaps_keeps_capture_time_continuous() -> None:
 def test_media_time_that_goes_back_keeps_capture_time_continuous() -> None:
     arrivals = [(n % 50 * PART_US, START_US + (n + 1) * PART_US) for n in range(100)]
     assert follow(arrivals) == [START_US + n * PART_US for n in range(100)]
+
+
+def stamped(delay_us: int, *, by: str, seconds: int = 10) -> tuple[CaptureClock, list[int]]:
+    """A clock that is told the encoder's time once a second, and how much later than that each capture time is."""
+    clock, off = CaptureClock(), []
+    for n in range(seconds * 5):
+        media_us = n * PART_US
+        clock.observe(START_US + media_us + PART_US + delay_us, media_us + PART_US)
+        if n % 5 == 0:
+            if by == "stamp":
+                clock.stamp(media_us, START_US + media_us)
+            else:
+                clock.delay(delay_us)
+        off.append(clock.capture_us(media_us) - START_US - media_us)
+    return clock, off
+
+
+@pytest.mark.parametrize("by", ["stamp", "delay"])
+def test_the_encoders_time_is_the_capture_time(by: str) -> None:
+    clock, off = stamped(3_400_000, by=by)
+    assert set(off) == {0}
+    assert clock.encoder_delay_us == 3_400_000
+
+
+@pytest.mark.parametrize("by", ["stamp", "delay"])
+@pytest.mark.parametrize("delay_us", [61_000_000, -2_000_000])
+def test_an_encoder_whose_clock_is_wrong_is_not_believed(by: str, delay_us: int) -> None:
+    clock, off = stamped(delay_us, by=by)
+    assert set(off) == {delay_us}
+    assert clock.encoder_delay_us is None
+
+
+@pytest.mark.parametrize("by", ["stamp", "delay"])
+def test_nothing_is_captured_after_it_has_come(by: str) -> None:
+    clock, off = stamped(-200_000, by=by)
+    assert set(off) == {-200_000}
+    assert clock.encoder_delay_us == 0
+
+
+def test_a_stamp_that_is_not_repeated_is_forgotten_after_a_while() -> None:
+    clock, _ = stamped(400_000, by="stamp")
+    for n in range(50, 50 + 120):
+        clock.observe(START_US + (n + 1) * PART_US + 400_000, (n + 1) * PART_US)
+    assert clock.encoder_delay_us is None

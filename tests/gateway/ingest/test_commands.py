@@ -7,7 +7,7 @@ import pytest
 
 from gateway.ingest.commands import Job, input_job, picture_job, push_job
 from gateway.ingest.probe import InputAudio, InputInfo, InputText, InputVideo
-from gateway.ingest.sources import DeviceSource, Encoding, FileSource, TestSource, UrlSource
+from gateway.ingest.sources import CameraSource, Encoding, FileSource, TestSource, UrlSource
 from gateway.media.errors import CodecError
 
 FILM = InputInfo(
@@ -47,7 +47,7 @@ def test_encoding_can_be_forced() -> None:
 
 
 def test_a_copy_that_is_impossible_is_refused() -> None:
-    with pytest.raises(CodecError, match=r"film.mp4 is mpeg2video and mp2: only 8-bit H.264 and AAC can be copied"):
+    with pytest.raises(CodecError, match=r"film.mp4 is mpeg2video and mp2: only h264, hevc, av1, aac"):
         input_job(FILE, OLD, Encoding(coding="copy"))
 
 
@@ -58,7 +58,7 @@ def test_key_frames_come_once_a_segment() -> None:
 
 
 def test_key_frames_are_forced_where_the_rate_is_not_known() -> None:
-    job = push_job(InputInfo(video=InputVideo(codec="hevc")), Encoding())
+    job = push_job(InputInfo(video=InputVideo(codec="vp9")), Encoding())
     assert option(job, "-force_key_frames") == "expr:gte(t,n_forced*1.0)"
 
 
@@ -92,7 +92,7 @@ def test_what_has_an_end_is_read_at_its_own_speed() -> None:
     assert "-re" in input_job(FILE, FILM, Encoding()).arguments
     assert "-re" in input_job(UrlSource(url="http://x/film.mp4"), FILM, Encoding()).arguments
     assert "-re" not in input_job(UrlSource(url="http://x/live.m3u8"), live, Encoding()).arguments
-    assert "-re" not in input_job(DeviceSource(path=Path("/dev/video0")), live, Encoding()).arguments
+    assert "-re" not in input_job(CameraSource(device="/dev/video0"), live, Encoding()).arguments
 
 
 def test_a_loop() -> None:
@@ -129,6 +129,14 @@ def test_a_push_is_read_as_a_transport_stream_and_nothing_else() -> None:
     job = push_job(FILM, Encoding())
     assert job.arguments[: job.arguments.index("-i")].count("mpegts") == 1
     assert option(job, "-i") == "pipe:0"
+
+
+def test_what_comes_by_webrtc_is_not_looked_at_for_long() -> None:
+    plain = replace(FILM, audios=(InputAudio(codec="opus"),))
+    looks = [int(option(push_job(info, Encoding(copy_codecs=())), "-analyzeduration")) for info in (plain, FILM)]
+    assert looks[0] < looks[1]
+    again = push_job(plain, Encoding(copy_codecs=()), look_s=5.0)
+    assert option(again, "-analyzeduration") == "5000000", "a longer look is asked for when the first one has failed"
 
 
 def test_the_test_picture_comes_from_two_pipes() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.ingest.complaints import plain_reason
+from gateway.ingest.complaints import plain_complaint, plain_reason
 
 
 @pytest.mark.parametrize(
@@ -28,3 +28,18 @@ def test_silence_has_a_reason_too() -> None:
 
 def test_addresses_in_memory_are_left_out() -> None:
     assert "0x" not in plain_reason(["[libx264 @ 0x5581] strange thing"])
+
+
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [
+        ("[mp4 @ 0x1] Non-monotonous DTS in output stream 0:1", "its timestamps leap or go back"),
+        ("[h264 @ 0x1] concealing 120 DC, 120 AC errors in P frame", "parts are damaged"),
+        ("[swscaler @ 0x1] deprecated pixel format used, make sure you did set range correctly", ""),
+        ("[a @ 0x1] A thing of its own\n    Last message repeated 3 times", "A thing of its own"),
+        ("[rawvideo @ 0x1] Thread message queue blocking; consider raising the thread_queue_size option", ""),
+        ("", ""),
+    ],
+)
+def test_complaints_of_one_that_works_on(said: str, meant: str) -> None:
+    assert plain_complaint(said.split("\n")) == meant

@@ -1,6 +1,8 @@
 """The desk that takes pushes: keys, and streams that outlive their pushes."""
 
 import asyncio
+import os
+import signal
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,6 +13,7 @@ from gateway.ingest.desk import IngestDesk
 from gateway.ingest.errors import ExpiredKey, KeyBusy, NotTransportStream, UnknownKey
 from gateway.ingest.ffmpeg import Ffmpeg
 from gateway.ingest.keys import IngestKeys, KeyEntry
+from tests.gateway.ingest.conftest import running_ffmpegs
 from tests.gateway.ingest.streams import Listener
 
 
@@ -146,6 +149,68 @@ def test_a_key_is_used_by_one_sender_at_a_time(tool: Ffmpeg, films: Path, monkey
     asyncio.run(run())
 
 
+def test_a_crash_is_told_until_the_next_ffmpeg_gives_something(tool: Ffmpeg, films: Path) -> None:
+    async def run() -> None:
+        keys, listener = IngestKeys(), Listener()
+        key, film = keys.add("studio").key, (films / "film.ts").read_bytes()
+        desk = IngestDesk(keys, lambda _: listener, ffmpeg=tool)
+
+        async def crashing() -> AsyncIterator[bytes]:
+            yield film[: len(film) // 2]
+            await listener.until_pieces(1)
+            (pid,) = running_ffmpegs()
+            os.kill(pid, signal.SIGSEGV)
+            while not desk.pushes()[0].restarts:
+                await asyncio.sleep(0.01)
+                yield film[:188]
+            (status,) = desk.pushes()
+            assert (status.on_air, status.restarts) == (False, 1)
+            assert "ffmpeg crashed (SIGSEGV)" in status.trouble
+            yield film[len(film) // 2 :]
+            await listener.until(lambda: len({piece.epoch for piece in listener.pieces}) == 2)
+            (status,) = desk.pushes()
+            assert (status.on_air, status.restarts, status.trouble) == (True, 1, "")
+
+        await desk.receive(key, crashing())
+        desk.close()
+
+    asyncio.run(run())
+
+
+@pytest.mark.e2e
+@pytest.mark.alongside
+def test_twenty_pushers_that_are_killed_and_come_back_make_one_stream(tool: Ffmpeg, films: Path) -> None:
+    """Each breaks off in the middle, and begins with its clock at 0."""
+    film = (films / "film.ts").read_bytes()
+
+    async def broken_off(listener: Listener) -> AsyncIterator[bytes]:
+        epochs = len(listener.descriptions)
+        yield film[: len(film) // 3]
+        await listener.until(lambda: len(listener.descriptions) > epochs)
+        yield film[len(film) // 3 : len(film) // 3 + 999]  # and no whole packet at the end
+
+    async def run() -> None:
+        keys, listener = IngestKeys(), Listener()
+        entry = keys.add("studio")
+        desk = IngestDesk(keys, lambda _: listener, ffmpeg=tool)
+        for _ in range(20):
+            await desk.receive(entry.key, broken_off(listener))
+            assert running_ffmpegs() == set()
+        numbers = [piece.number for piece in listener.pieces]
+        assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+        epochs = [epoch for epoch, _ in listener.descriptions]
+        assert len(set(epochs)) == 20
+        assert epochs == sorted(epochs)
+        segments = [content.segment for content in listener.contents]
+        assert segments == sorted(segments)
+        assert {content.discontinuity for content in listener.contents} == set(range(20))
+        assert listener.ends == 0
+        desk.close()
+        assert listener.ends == 1
+
+    asyncio.run(run())
+
+
 def test_a_slate_is_shown_until_somebody_pushes_again(tool: Ffmpeg, films: Path) -> None:
     async def run() -> None:
         desk = Desk(tool, slate=True)
@@ -178,5 +243,30 @@ def test_a_slate_ends_when_its_key_is_taken_back(tool: Ffmpeg, films: Path) -> N
         desk.keys.remove("studio")
         await listener.until(lambda: listener.ends == 1)
         await desk.desk.take_slates_down()
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("keys", [0, 1])
+def test_ffmpeg_is_found_before_the_first_push_where_there_is_a_key(
+    tool: Ffmpeg, monkeypatch: pytest.MonkeyPatch, keys: int
+) -> None:
+    searches = []
+
+    def find() -> Ffmpeg:
+        searches.append(1)
+        return tool
+
+    monkeypatch.setattr("gateway.ingest.desk.find_ffmpeg", find)
+
+    async def run() -> None:
+        entries = IngestKeys()
+        for number in range(keys):
+            entries.add(f"key {number}")
+        desk = IngestDesk(entries, lambda _: Listener())
+        await desk.prepare()
+        assert len(searches) == keys
+        await asyncio.gather(desk.ffmpeg(), desk.ffmpeg())
+        assert len(searches) == 1
 
     asyncio.run(run())

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.ingest import amf, flv
+from gateway.ingest.probe import InputAudio, InputInfo, InputVideo
 from gateway.media.errors import MediaError, NoVideo
 
 AVC, AAC = b"\x17\x00\0\0\0abc", b"\xaf\x00\x12\x10"
@@ -37,9 +38,29 @@ def test_a_track_that_is_not_announced_or_does_not_come_is_not_waited_for() -> N
     assert flv.read_contents(head((9, 0, AVC), (9, 1100, AVC))) is not None
 
 
-def test_sound_alone_is_no_broadcast() -> None:
+def test_sound_alone_is_told() -> None:
+    info = flv.read_contents(head(metadata(audiocodecid=10.0), (8, 0, AAC)))
+    assert info is not None
+    assert (info.video, [audio.codec for audio in info.audios]) == (None, ["aac"])
+    assert flv.announce(flv.HEADER, info)[4] == flv.HAS_AUDIO
+
+
+def test_neither_picture_nor_sound_is_refused() -> None:
     with pytest.raises(NoVideo):
-        flv.read_contents(head(metadata(audiocodecid=10.0), (8, 0, AAC)))
+        flv.read_contents(head(metadata(), (9, 0, b""), (8, 1200, b"")))
+
+
+@pytest.mark.parametrize(
+    ("info", "least"),
+    [
+        (InputInfo(video=InputVideo(codec="h264"), audios=(InputAudio(codec="aac"),)), (59, 27)),
+        (InputInfo(video=InputVideo(codec="hevc"), audios=(InputAudio(codec="aac"),)), (60, 16)),
+        (InputInfo(video=InputVideo(codec="av1")), (60, 16)),
+        (InputInfo(video=InputVideo(codec="h264"), audios=(InputAudio(codec="opus"),)), (62, 0)),
+    ],
+)
+def test_codecs_by_four_letters_need_a_newer_ffmpeg(info: InputInfo, least: tuple[int, int]) -> None:
+    assert flv.least_version(info) == least
 
 
 @pytest.mark.parametrize(("name", "codec"), [(b"hvc1", "hevc"), (b"av01", "av1"), (b"what", "unknown")])
@@ -50,13 +71,16 @@ def test_newer_codecs_are_named_by_four_letters(name: bytes, codec: str) -> None
 
 
 def test_keys_and_setups_are_told_apart() -> None:
-    kinds = [flv.Tag(9, 0, body) for body in (AVC, b"\x17\x01", b"\x27\x01", b"\x90hvc1", b"\x91hvc1", b"\xa1hvc1")]
+    bodies = (AVC, b"\x17\x01", b"\x17\x02", b"\x27\x01", b"\x90hvc1", b"\x91hvc1", b"\x92hvc1", b"\xa1hvc1")
+    kinds = [flv.Tag(9, 0, body) for body in bodies]
     assert [(tag.key, tag.setup) for tag in kinds] == [
         (False, True),
         (True, False),
         (False, False),
+        (False, False),
         (False, True),
         (True, False),
+        (False, False),
         (False, False),
     ]
 

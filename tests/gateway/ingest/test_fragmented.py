@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from gateway.ingest.fragmented import FragmentFilter, read_contents
 from gateway.media.boxes import make_box
-from gateway.media.errors import MediaError, NoVideo
+from gateway.media.errors import MediaError
 from gateway.media.tracks import track_init
 from tests.gateway.media_fixture import stream
 
@@ -29,11 +29,12 @@ def test_a_picture_without_sound_is_enough() -> None:
     assert not info.audios
 
 
-def test_sound_alone_is_refused() -> None:
+def test_sound_alone_is_told() -> None:
     init = stream().init
     sound = next(track.track for track in init.tracks if track.kind == "audio")
-    with pytest.raises(NoVideo):
-        read_contents(track_init(init.data, sound))
+    info = read_contents(track_init(init.data, sound))
+    assert info is not None
+    assert (info.video, [audio.codec for audio in info.audios]) == (None, ["aac"])
 
 
 def test_an_mp4_that_is_not_fragmented_or_has_lost_its_head_is_refused() -> None:

@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.ingest.broadcast import Broadcast
 from gateway.ingest.ffmpeg import Ffmpeg
-from gateway.ingest.push import PushBody, run_push
+from gateway.ingest.push import run_push
+from gateway.ingest.push_body import PushBody
 from gateway.ingest.sources import Encoding, FileSource, Source, TestSource
 from gateway.ladder import AUDIO, HEIGHT_MAX, HEIGHT_MIN, RUNGS_MAX, has_audio_rung, read_ladder, usual_bps
 from gateway.media.payload import unpack
 from gateway.media.tracks import read_init
-from tests.gateway.ingest.streams import Listener, clocks, numbering
+from tests.gateway.ingest.streams import Listener, cast_of, clocks, numbering
 
 LADDER = Encoding(audio_bps=64_000, ladder=read_ladder(["360p", "180p"]), preset="ultrafast")
 SIZES = ((320, 180), (640, 360))
@@ -28,14 +28,7 @@ def play(tool: Ffmpeg, source: Source, count: int, encoding: Encoding = LADDER) 
 
     async def run() -> Listener:
         listener = Listener()
-        cast = Broadcast(
-            source,
-            ffmpeg=tool,
-            encoding=encoding,
-            numbering=numbering(),
-            on_description=listener.description,
-            on_piece=listener.piece,
-        )
+        cast = cast_of(tool, source, listener, encoding)
         running = asyncio.create_task(cast.run())
         await listener.until_pieces(count)
         await cast.stop()

@@ -8,7 +8,8 @@ import pytest
 
 from gateway.ingest.broadcast import Broadcast
 from gateway.ingest.ffmpeg import Ffmpeg
-from gateway.ingest.push import PushBody, run_push
+from gateway.ingest.push import run_push
+from gateway.ingest.push_body import PushBody
 from gateway.ingest.sources import Encoding, FileSource
 from gateway.ladder import read_ladder
 from gateway.live import LiveWindow
@@ -62,7 +63,7 @@ def test_a_films_languages_are_in_every_piece_of_every_rendition(tool: Ffmpeg, f
     for place, rendition in enumerate(renditions):
         init = read_init(rendition.media.init)
         sounds = [info for info in init.tracks if info.kind == "audio"]
-        assert [(info.language, info.codec) for info in sounds] == [("deu", "mp4a.40.2"), ("eng", "mp4a.40.2")]
+        assert [(info.language, info.codec) for info in sounds] == [("deu", "mp4a.40.2"), ("eng", "ac-3")]
         for piece in listener.pieces[:-1]:
             assert {part.track for part in unpack(piece.payloads[place]).parts} == {t.track for t in init.tracks}
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.ingest.errors import PushUnusable
-from gateway.ingest.object_order import AHEAD_BYTES_MAX, AHEAD_MAX, ObjectOrder
+from gateway.ingest.object_order import AHEAD_BYTES_MAX, AHEAD_MAX, OBJECTS_MAX, ObjectOrder
 
 
 class Out:
@@ -92,3 +92,19 @@ def test_an_encoder_that_was_started_anew_is_recognised() -> None:
         out.put(number, b"x")
     assert out.order.starts_anew(5)
     assert not out.order.starts_anew(17)
+
+
+def test_behind_a_slow_object_only_so_many_begin() -> None:
+    out = Out()
+    for number in range(OBJECTS_MAX):
+        assert out.order.begin(number)
+    with pytest.raises(PushUnusable, match="one after the other"):
+        out.order.begin(OBJECTS_MAX)
+
+
+def test_a_number_far_ahead_is_of_another_encoder_when_the_init_segment_came_again() -> None:
+    out = Out()
+    out.put(5, b"a")
+    assert out.order.starts_anew(500, init_again=True)
+    assert not out.order.starts_anew(500)
+    assert not out.order.starts_anew(7, init_again=True)

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from gateway.ingest.commands import probe_arguments
-from gateway.ingest.errors import InputUnreadable
+from gateway.ingest.errors import InputUnclear, InputUnreadable
 from gateway.ingest.ffmpeg import Ffmpeg
+from gateway.ingest.opening import probe_arguments
 from gateway.ingest.probe import InputInfo, probe, read_probe
 from gateway.ingest.sources import FileSource, UrlSource
 from gateway.media.errors import CodecError, NoVideo
@@ -42,9 +42,33 @@ def test_a_film_without_sound(tool: Ffmpeg, films: Path) -> None:
     assert look(tool, films / "silent.mp4").audios == ()
 
 
-def test_sound_without_picture_is_refused(tool: Ffmpeg, films: Path) -> None:
-    with pytest.raises(NoVideo, match=r"sound.m4a has no video. Sound alone"):
-        look(tool, films / "sound.m4a")
+def test_sound_without_picture(tool: Ffmpeg, films: Path) -> None:
+    info = look(tool, films / "sound.m4a")
+    assert (info.video, [audio.codec for audio in info.audios]) == (None, ["aac"])
+
+
+def test_neither_picture_nor_sound_is_refused() -> None:
+    with pytest.raises(NoVideo, match=r"words.mkv has neither picture nor sound"):
+        read_probe("words.mkv", ["  Stream #0:0(eng): Subtitle: subrip (default)"])
+
+
+@pytest.mark.parametrize("said", ["Input #0, mpegts, from 'x':", "x: could not find codec parameters"])
+def test_what_could_be_opened_may_be_looked_at_for_longer(said: str) -> None:
+    with pytest.raises(InputUnclear):
+        read_probe("x", [said])
+    with pytest.raises(InputUnreadable) as refused:
+        read_probe("x", ["x: Connection refused"])
+    assert not isinstance(refused.value, InputUnclear)
+
+
+def test_a_picture_larger_than_8k_is_refused() -> None:
+    lines = ["  Stream #0:0: Video: h264 (High), yuv420p(progressive), 15360x8640 [SAR 1:1 DAR 16:9], 25 fps"]
+    with pytest.raises(CodecError, match=r"x is 15360x8640: 8192"):
+        read_probe("x", lines)
+    (fitting,) = [line.replace("15360x8640", "7680x4320") for line in lines]
+    video = read_probe("x", [fitting]).video
+    assert video is not None
+    assert (video.width, video.height) == (7680, 4320)
 
 
 def test_what_is_no_film_is_refused_with_the_reason(tool: Ffmpeg, tmp_path: Path) -> None:
@@ -77,8 +101,7 @@ def test_a_camera_has_no_end() -> None:
 
 
 def test_the_cover_of_an_album_is_no_video() -> None:
-    with pytest.raises(NoVideo):
-        read_probe("album.mp3", ALBUM.splitlines())
+    assert read_probe("album.mp3", ALBUM.splitlines()).video is None
 
 
 def test_a_codec_that_ffmpeg_does_not_know() -> None:

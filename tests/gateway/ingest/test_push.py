@@ -1,6 +1,7 @@
 """Pushes without HTTP: bodies that stall, break off, or are no video."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 
@@ -8,10 +9,14 @@ import pytest
 
 from gateway.ingest.errors import NotTransportStream, PushRefused, PushSilent, PushUnusable
 from gateway.ingest.ffmpeg import Ffmpeg
-from gateway.ingest.push import PushBody, PushReport, run_push
+from gateway.ingest.push import PushReport, run_push
+from gateway.ingest.push_body import PushBody
 from gateway.ingest.sources import Encoding
-from gateway.media.errors import CodecError, NoVideo
+from gateway.media.errors import CodecError
+from gateway.media.parts import Prft
+from gateway.media.splitter import write_prft
 from tests.gateway.ingest.streams import Listener, hashes, numbering
+from tests.gateway.media_fixture import stream
 
 
 async def chunks(data: bytes, size: int = 5000) -> AsyncIterator[bytes]:
@@ -55,6 +60,20 @@ def test_a_transport_stream_is_copied_whole(each_tool: Ffmpeg, films: Path) -> N
     assert (report.size_bytes, report.pieces) == (len(data), len(listener.pieces))
 
 
+def test_the_capture_time_is_the_senders_where_it_is_told(tool: Ffmpeg) -> None:
+    film = stream()
+    track = film.init.lead
+    began_us = time.time_ns() // 1000 - 20_000_000
+    body, first = [film.init.data], film.of_track(track.track)[0].decode_time
+    for part in film.parts:
+        if part.track == track.track:
+            wall_us = began_us + (part.decode_time - first) * 1_000_000 // track.timescale
+            body.append(write_prft(Prft(track=track.track, wallclock_us=wall_us, media_time=part.decode_time)))
+        body.append(bytes(part.data))
+    listener, _ = push(tool, from_list([b"".join(body)]))
+    assert listener.pieces[0].capture_us == pytest.approx(began_us, abs=15_000_000)
+
+
 def test_an_old_codec_is_encoded(tool: Ffmpeg, films: Path) -> None:
     listener, _ = push(tool, chunks((films / "film.mpeg2.ts").read_bytes()))
     assert [track.codec[:4] for track in listener.init.tracks] == ["mp4a", "avc1"]
@@ -66,9 +85,12 @@ def test_what_may_only_be_copied_and_cannot_be_is_refused(tool: Ffmpeg, films: P
         push(tool, chunks((films / "film.mpeg2.ts").read_bytes()), Encoding(coding="copy"))
 
 
-def test_sound_alone_is_refused(tool: Ffmpeg, films: Path) -> None:
-    with pytest.raises(NoVideo, match="no video in this push"):
-        push(tool, chunks((films / "sound.ts").read_bytes()))
+def test_sound_alone_goes_on_air_in_pieces_of_half_a_second(tool: Ffmpeg, films: Path) -> None:
+    listener, _ = push(tool, chunks((films / "sound.ts").read_bytes()))
+    assert [track.codec for track in listener.init.tracks] == ["mp4a.40.2"]
+    assert {piece.duration_us // 10_000 for piece in listener.pieces[:-1]} == {51}
+    assert [piece.key for piece in listener.pieces][:4] == [True, False, True, False]
+    assert sum(piece.duration_us for piece in listener.pieces) >= 2_900_000
 
 
 @pytest.mark.parametrize("data", [b"", b"<html>" * 1000, b"G", bytes(100_000)])

@@ -15,7 +15,7 @@ from fastapi import FastAPI
 from gateway.ingest.desk import IngestDesk
 from gateway.ingest.ffmpeg import Ffmpeg
 from gateway.ingest.keys import IngestKeys
-from gateway.ingest.upload import Uploads
+from gateway.ingest.uploads import Uploads
 from gateway.problems import install
 from gateway.routes.ingest import ingest_router
 from tests.gateway.ingest.streams import Listener, hashes
@@ -71,6 +71,7 @@ async def start_pusher(tool: Ffmpeg, film: Path, url: str, *options: str) -> asy
     return await asyncio.create_subprocess_exec(tool.path, *arguments, stderr=asyncio.subprocess.PIPE)
 
 
+@pytest.mark.alongside
 @pytest.mark.parametrize("options", [(), ("-method", "PUT")])
 def test_ffmpeg_pushes_a_film(each_tool: Ffmpeg, films: Path, options: tuple[str, ...]) -> None:
     async def visit(site: Site) -> None:
@@ -84,6 +85,7 @@ def test_ffmpeg_pushes_a_film(each_tool: Ffmpeg, films: Path, options: tuple[str
     at_site(each_tool, visit)
 
 
+@pytest.mark.alongside
 def test_a_pusher_that_was_killed_and_started_anew_goes_on(tool: Ffmpeg, films: Path) -> None:
     async def visit(site: Site) -> None:
         first = await start_pusher(tool, films / "film.mp4", site.path())
@@ -128,17 +130,32 @@ def test_what_is_refused_says_why(tool: Ffmpeg, films: Path) -> None:
     async def visit(site: Site) -> None:
         post = site.client.post
         expired = site.keys.add("old", expires=datetime(2026, 1, 2, 3, 4, tzinfo=UTC)).key
-        film, silent = (films / "film.mp4").read_bytes(), (films / "sound.ts").read_bytes()
+        film = (films / "film.mp4").read_bytes()
         assert_problem(await post(site.path("0" * 32), content=b"G" * 2000), 403, "unknown-ingest-key", "seedcast keys")
         assert_problem(await post(site.path(expired), content=film), 403, "expired-ingest-key", "2026-01-02 03:04 UTC")
         assert_problem(await post(site.path(), content=film), 422, "push-unusable", "+cmaf")
         assert_problem(await post(site.path(), content=b""), 415, "not-mpeg-ts", "-f mpegts")
-        assert_problem(await post(site.path(), content=silent), 422, "push-unusable", "Sound alone")
         assert (await site.client.get(site.path())).status_code == 405
-        assert (await post(f"{site.url}/ingest/")).status_code == 404
+        assert_problem(await post(f"{site.url}/ingest/"), 401, "ingest-key-missing", "Bearer KEY")
         assert site.listener.pieces == []
 
     at_site(tool, visit)
+
+
+def test_a_chunk_that_is_all_extension_is_not_waited_for(tool: Ffmpeg) -> None:
+    async def visit(site: Site) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", int(site.url.rsplit(":", 1)[1]))
+        head = f"POST /ingest/{site.key} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3;filler="
+        writer.write(head.encode())
+        answer = asyncio.create_task(reader.readline())
+        while not answer.done():
+            writer.write(b"x" * 1000)
+            await writer.drain()
+            await asyncio.wait((answer,), timeout=0.01)
+        assert answer.result().startswith(b"HTTP/1.1 408 ")
+        writer.close()
+
+    at_site(tool, visit, idle_s=0.3)
 
 
 def test_a_sender_that_falls_silent_is_told(tool: Ffmpeg) -> None:
@@ -155,6 +172,41 @@ def test_a_sender_that_falls_silent_is_told(tool: Ffmpeg) -> None:
     at_site(tool, visit, idle_s=0.3)
 
 
+@pytest.mark.parametrize("form", [("-f", "mpegts"), ("-f", "hls", "-hls_time", "1", "-method", "PUT")])
+def test_ffmpeg_shows_its_key_as_a_password_when_it_is_asked(tool: Ffmpeg, films: Path, form: tuple[str, ...]) -> None:
+    async def visit(site: Site) -> None:
+        url = f"{site.url.replace('//', f'//studio:{site.key}@')}/ingest"
+        target = f"{url}/index.m3u8" if "hls" in form else url
+        arguments = ("-v", "error", "-nostdin", "-i", str(films / "film.mp4"), "-c", "copy", *form, target)
+        pusher = await asyncio.create_subprocess_exec(tool.path, *arguments, stderr=asyncio.subprocess.PIPE)
+        _, complaints = await pusher.communicate()
+        assert (pusher.returncode, complaints) == (0, b"")
+        await site.listener.until(lambda: sum(piece.duration_us for piece in site.listener.pieces) >= 2_900_000)
+
+    at_site(tool, visit)
+
+
+@pytest.mark.alongside
+def test_a_key_may_stand_in_the_header(tool: Ffmpeg, films: Path) -> None:
+    async def visit(site: Site) -> None:
+        post, film = site.client.post, (films / "film.ts").read_bytes()
+        bearer = {"authorization": f"Bearer {site.key}"}
+        assert (await post(f"{site.url}/ingest", content=film, headers=bearer)).status_code == 200
+        assert (await post(f"{site.path()}+backup", content=film)).status_code == 200
+        answer = await site.client.put(f"{site.url}/ingest/live/index0.ts", content=film, headers=bearer)
+        assert answer.status_code == 201
+        assert (await site.client.delete(f"{site.url}/ingest/live/index0.ts", headers=bearer)).status_code == 204
+        wrong = {"authorization": f"Bearer {'0' * 32}"}
+        assert_problem(await post(f"{site.url}/ingest", headers=wrong), 403, "unknown-ingest-key", "seedcast keys")
+        for path in ("/ingest", "/ingest/index0.ts", "/ingest/live/index0.ts"):
+            asked = await site.client.put(site.url + path, content=film)
+            assert_problem(asked, 401, "ingest-key-missing", "Bearer KEY")
+            assert asked.headers["www-authenticate"].startswith("Basic realm=")
+
+    at_site(tool, visit)
+
+
+@pytest.mark.alongside
 def test_a_key_in_use_is_refused_to_the_second_sender(tool: Ffmpeg, films: Path) -> None:
     async def visit(site: Site) -> None:
         first = await start_pusher(tool, films / "film.mp4", site.path())

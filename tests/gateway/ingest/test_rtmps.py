@@ -40,6 +40,7 @@ def certify(folder: Path, name: str, passphrase: bytes = b"") -> tuple[Path, Pat
 
 
 @pytest.mark.e2e
+@pytest.mark.alongside
 def test_a_film_goes_on_air_under_tls_and_plain_rtmp_is_refused(tool: Ffmpeg, films: Path, tmp_path: Path) -> None:
     async def run() -> None:
         listener, keys = Listener(), IngestKeys()

@@ -1,6 +1,7 @@
 """Parts become pieces: what belongs together, what starts a segment, and that nothing is lost."""
 
 import itertools
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -110,10 +111,12 @@ def test_a_segment_goes_on_for_as_long_as_no_key_frame_comes() -> None:
     assert contents[-1].segment == contents[0].segment + 1
 
 
-def test_a_segment_without_end_is_an_error() -> None:
-    assert len(run([True, *[False] * 1023])) == 1024
-    with pytest.raises(MediaError, match="No key frame"):
-        run([True, *[False] * 1024])
+def test_where_no_key_frame_ever_comes_a_segment_ends_without_one() -> None:
+    pieces = run([True, *[False] * 1100])
+    contents = [unpack(piece.payloads[0]) for piece in pieces]
+    assert [content.index for content in contents] == [*range(1024), *range(77)]
+    assert contents[-1].segment == contents[0].segment + 1
+    assert [piece.key for piece in pieces] == [True, *[False] * 1100]
 
 
 def test_what_comes_before_the_first_key_frame_is_left_out() -> None:
@@ -204,9 +207,17 @@ def test_sound_long_before_the_first_picture_is_dropped() -> None:
     assert bytes(parts[-1].data) == b"sound 199"
 
 
-def test_an_input_without_picture_is_refused() -> None:
-    with pytest.raises(NoVideo, match="no video"):
-        Slicer(InitSegment(data=b"", tracks=(SOUND,)), new_numbering(), segment_s=1.0, texts=no_texts)
+def test_sound_alone_is_cut_by_itself() -> None:
+    sliced = Slicer(InitSegment(data=b"", tracks=(SOUND,)), new_numbering(), segment_s=1.0, texts=no_texts)
+    pieces = [piece for n in range(12) for piece in sliced.add(sound(n), arrival_us(n))] + sliced.finish()
+    assert [piece.key for piece in pieces] == every(5, 12)
+    assert [len(unpack(piece.payloads[0]).parts) for piece in pieces] == [1] * 12
+
+
+def test_text_alone_is_refused() -> None:
+    text = replace(SOUND, kind="text")
+    with pytest.raises(NoVideo, match="neither picture nor sound"):
+        Slicer(InitSegment(data=b"", tracks=(text,)), new_numbering(), segment_s=1.0, texts=no_texts)
 
 
 @given(slots=st.lists(st.tuples(st.booleans(), st.integers(0, 3)), max_size=60))

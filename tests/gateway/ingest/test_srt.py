@@ -12,7 +12,7 @@ from gateway.commands.ingest_ports import bind
 from gateway.ingest.desk import IngestDesk
 from gateway.ingest.ffmpeg import Ffmpeg
 from gateway.ingest.keys import IngestKeys
-from gateway.ingest.srt import SrtPort
+from gateway.ingest.srt import CHECKS_PER_S_AND_ADDRESS, SrtPort
 from gateway.ingest.srt_handshake import CONCLUSION, INDUCTION, REJECTED, Handshake, read_handshake
 from tests.gateway.ingest.conftest import running_ffmpegs
 from tests.gateway.ingest.streams import Listener, hashes
@@ -108,6 +108,17 @@ async def ask(port: Port, packet: bytes) -> Handshake | None:
         return read_handshake(await asyncio.wait_for(loop.sock_recv(caller, 2000), 10))
 
 
+async def fetch_cookie(port: Port, caller: socket.socket) -> int:
+    """Knock from this socket, and take what the port wants to be shown."""
+    loop = asyncio.get_running_loop()
+    caller.setblocking(False)
+    caller.connect(("127.0.0.1", port.number))
+    await loop.sock_sendall(caller, hello(INDUCTION, 0).to_bytes())
+    invitation = read_handshake(await asyncio.wait_for(loop.sock_recv(caller, 2000), 10))
+    assert invitation is not None
+    return invitation.cookie
+
+
 def test_only_who_shows_its_cookie_is_looked_at(tool: Ffmpeg) -> None:
     async def visit(port: Port) -> None:
         invitation = await ask(port, hello(INDUCTION, 0).to_bytes())
@@ -121,16 +132,33 @@ def test_only_who_shows_its_cookie_is_looked_at(tool: Ffmpeg) -> None:
     at_port(tool, visit)
 
 
+def test_a_flood_of_handshakes_is_answered_now_and_then(tool: Ffmpeg) -> None:
+    async def visit(port: Port) -> None:
+        loop = asyncio.get_running_loop()
+        with closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as caller:
+            cookie = await fetch_cookie(port, caller)
+            for _ in range(40 * CHECKS_PER_S_AND_ADDRESS):
+                await loop.sock_sendall(caller, hello(CONCLUSION, cookie).to_bytes())
+            await loop.sock_sendall(caller, hello(INDUCTION, 0).to_bytes())
+            refusals = 0
+            while True:  # the answer to the last one comes after all others
+                answer = read_handshake(await asyncio.wait_for(loop.sock_recv(caller, 2000), 10))
+                assert answer is not None
+                if answer.kind == INDUCTION:
+                    break
+                refusals += 1
+        assert 0 < refusals <= 20 * CHECKS_PER_S_AND_ADDRESS  # however many seconds that took
+        assert running_ffmpegs() == set()
+
+    at_port(tool, visit)
+
+
 def test_damaged_extensions_are_refused(tool: Ffmpeg) -> None:
     async def visit(port: Port) -> None:
         loop = asyncio.get_running_loop()
         with closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as caller:
-            caller.setblocking(False)
-            caller.connect(("127.0.0.1", port.number))
-            await loop.sock_sendall(caller, hello(INDUCTION, 0).to_bytes())
-            invitation = read_handshake(await asyncio.wait_for(loop.sock_recv(caller, 2000), 10))
-            assert invitation is not None
-            await loop.sock_sendall(caller, hello(CONCLUSION, invitation.cookie).to_bytes() + b"\0\5\xff\xffab")
+            cookie = await fetch_cookie(port, caller)
+            await loop.sock_sendall(caller, hello(CONCLUSION, cookie).to_bytes() + b"\0\5\xff\xffab")
             answer = read_handshake(await asyncio.wait_for(loop.sock_recv(caller, 2000), 10))
         assert answer is not None
         assert answer.kind > REJECTED

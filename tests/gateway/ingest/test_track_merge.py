@@ -1,14 +1,15 @@
 """Tracks that are pushed apart become one stream, in which nothing of the chosen ones is missing."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.ingest.track_merge import TrackFeed, TrackMerge, is_transport_stream
-from gateway.media.errors import MediaError, NoVideo
-from gateway.media.parts import Part
+from gateway.media.errors import MediaError
+from gateway.media.parts import InitSegment, Part, Prft
+from gateway.media.splitter import PartSplitter, write_prft
 from gateway.media.tracks import track_init
 from tests.gateway.media_fixture import Stream, split, stream
 
@@ -52,6 +53,19 @@ def test_picture_and_sound_are_joined_whichever_begins(order: tuple[str, str]) -
     assert times(merged.of_track(2)) == times(push.parts("audio"))
 
 
+def test_a_senders_times_of_day_go_along_under_the_new_numbers() -> None:
+    push = Push()
+    video, audio = push.begin("video"), push.begin("audio")
+    first, second = push.parts("video")[:2]
+    time = Prft(track=push.number("video"), wallclock_us=1_800_000_000_000_000, media_time=first.decode_time)
+    video.feed(write_prft(time) + bytes(first.data) + bytes(second.data))
+    audio.feed(bytes(push.parts("audio")[0].data))
+    events = PartSplitter().feed(bytes(push.out))
+    kinds = [type(event) for event in events]
+    assert kinds == [InitSegment, Prft, Part, Part, Part]
+    assert events[1] == replace(time, track=1)
+
+
 @given(st.integers(1, 5000))
 def test_it_does_not_matter_how_the_bytes_are_cut(size: int) -> None:
     push = Push()
@@ -88,13 +102,13 @@ def test_a_track_that_comes_after_the_start_is_passed_over() -> None:
     assert bytes(push.out) == before
 
 
-def test_sound_alone_is_refused_in_words() -> None:
+def test_sound_alone_is_passed_on() -> None:
     push = Push()
     audio = push.begin("audio")
     sound = b"".join(bytes(part.data) for part in push.parts("audio"))
-    with pytest.raises(NoVideo, match="no video"):
-        audio.feed(sound)
-    assert not push.out
+    audio.feed(sound)
+    (track,) = split(bytes(push.out)).init.tracks
+    assert (track.kind, track.track) == ("audio", 1)
 
 
 def test_an_object_that_broke_off_leaves_nothing_behind() -> None:

@@ -1,6 +1,7 @@
 """HLS, DASH and CMAF as objects: in order, out of order, repeated, and from an encoder that starts anew."""
 
 import asyncio
+import re
 import subprocess
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
@@ -8,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from gateway.ingest.desk import IngestDesk
-from gateway.ingest.errors import InitMissing, PushRefused, PushUnusable, UnknownKey
+from gateway.ingest.errors import InitMissing, KeyBusy, PushRefused, PushUnusable, UnknownKey
 from gateway.ingest.ffmpeg import Ffmpeg
 from gateway.ingest.fragmented import FragmentFilter
 from gateway.ingest.keys import IngestKeys
-from gateway.ingest.upload import Uploads
+from gateway.ingest.uploads import Uploads
 from gateway.media.errors import MediaError
 from tests.gateway.ingest.streams import Listener, hashes
 
@@ -23,7 +24,7 @@ CHUNK_BYTES = 7000
 def objects(tool: Ffmpeg, films: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The film as ffmpeg's DASH, as HLS of MPEG-TS and of MP4, and as a CMAF file for each track."""
     folder = tmp_path_factory.mktemp("objects")
-    cmaf = ("-f", "mp4", "-movflags", "+cmaf+frag_keyframe+empty_moov+default_base_moof+separate_moof")
+    cmaf = ("-f", "mp4", "-movflags", "+cmaf+frag_every_frame+empty_moov+default_base_moof+separate_moof")
     for name, *options in (
         ("manifest.mpd", "-f", "dash", "-seg_duration", "1"),
         ("index.m3u8", "-f", "hls", "-hls_time", "1", "-hls_list_size", "0"),
@@ -47,9 +48,23 @@ class Site:
         self.desk = IngestDesk(keys, lambda _: self.listener, ffmpeg=tool)
         self.uploads = Uploads(self.desk)
 
-    async def put(self, *names: str) -> None:
+    async def put(self, *names: str, sender: str = "", later: int = 0) -> None:
+        """Send these objects; ``later`` is added to their numbers."""
         for name in names:
-            await self.uploads.receive(self.key, name, chunks((self._objects / name).read_bytes()))
+            data = chunks((self._objects / name).read_bytes())
+            number = re.search(r"\d{5}", name)
+            sent = name.replace(number[0], f"{int(number[0]) + later:05}") if number else name
+            await self.uploads.receive(self.key, sent, data, sender=sender)
+
+    def assert_one_took_over(self) -> None:
+        """Two epochs, and no number left out."""
+        assert len({piece.epoch for piece in self.listener.pieces}) == 2
+        numbers = [piece.number for piece in self.listener.pieces]
+        assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+        assert self.listener.ends == 0
+
+    async def until_epochs(self, count: int) -> None:
+        await self.listener.until(lambda: len({piece.epoch for piece in self.listener.pieces}) == count)
 
     async def until_over(self) -> None:
         await self.listener.until(lambda: sum(piece.duration_us for piece in self.listener.pieces) >= 2_900_000)
@@ -118,6 +133,98 @@ def test_an_encoder_that_starts_anew_goes_on(tool: Ffmpeg, objects: Path) -> Non
         await site.put("manifest.mpd")
         await site.listener.until(lambda: sum(piece.duration_us for piece in site.listener.pieces) >= 5_800_000)
         assert len({piece.epoch for piece in site.listener.pieces}) == 2
+        await site.close()
+
+    asyncio.run(run())
+
+
+FIRST = [*INITS, *segments(VIDEO, 1), *segments(AUDIO, 1)]
+SECOND = [*segments(VIDEO, 2), *segments(AUDIO, 2)]
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [(FIRST, SECOND), (["index0.ts"], ["index1.ts"]), (["init.mp4", "out0.m4s"], ["out1.m4s"])],
+)
+def test_a_second_sender_waits_and_takes_over(
+    tool: Ffmpeg, objects: Path, first: Sequence[str], second: Sequence[str]
+) -> None:
+    async def run() -> None:
+        site = Site(tool, objects)
+        await site.put(*first, sender="a")
+        await site.listener.until_pieces(1)
+        await site.put(*first, sender="b")
+        with pytest.raises(KeyBusy):
+            await site.put(*first, sender="c")
+        await site.put(*second, sender="a")
+        assert len({piece.epoch for piece in site.listener.pieces}) == 1
+        await site.put(*second, sender="b")  # and nothing more of the first one
+        await site.until_epochs(2)
+        site.assert_one_took_over()
+        await site.close()
+
+    asyncio.run(run())
+
+
+def test_two_senders_of_one_address_are_told_apart_by_their_numbers(tool: Ffmpeg, objects: Path) -> None:
+    async def run() -> None:
+        site = Site(tool, objects)
+        await site.put(*FIRST, later=50)
+        await site.listener.until_pieces(1)
+        await site.put(*FIRST)  # taken for the first one, started anew
+        await site.until_epochs(2)
+        await site.put(*SECOND, later=50)  # which is still there
+        await site.put(*SECOND)
+        await site.until_epochs(3)
+        numbers = [piece.number for piece in site.listener.pieces]
+        assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+        await site.close()
+
+    asyncio.run(run())
+
+
+def test_a_track_that_breaks_off_makes_way_at_once(tool: Ffmpeg, objects: Path) -> None:
+    over = asyncio.Event()
+
+    async def held(data: bytes, sent: asyncio.Event, go: asyncio.Event, *, broken: bool) -> AsyncIterator[bytes]:
+        """Both tracks at one pace; at two thirds it waits, and then breaks off, or goes on until the test is over."""
+        for number in range(40):
+            await asyncio.sleep(0)
+            if number == 26:
+                sent.set()
+                await go.wait()
+                if broken:
+                    raise ConnectionResetError
+            yield data[len(data) * number // 40 : len(data) * (number + 1) // 40]
+        await over.wait()
+
+    async def run() -> None:
+        site = Site(tool, objects)
+
+        async def send(sender: str, go: asyncio.Event, *, broken: bool) -> asyncio.Future[list[BaseException | None]]:
+            sent = {name: asyncio.Event() for name in ("video.cmfv", "audio.cmfa")}
+            tracks = [
+                site.uploads.receive(
+                    site.key, name, held((objects / name).read_bytes(), event, go, broken=broken), sender=sender
+                )
+                for name, event in sent.items()
+            ]
+            sending = asyncio.gather(*tracks, return_exceptions=True)
+            for event in sent.values():
+                await event.wait()
+            return sending
+
+        gone, goes_on = asyncio.Event(), asyncio.Event()
+        first = await send("a", gone, broken=True)
+        await site.listener.until_pieces(1)
+        second = await send("b", goes_on, broken=False)
+        gone.set()
+        assert [type(error) for error in await first] == [ConnectionResetError] * 2
+        goes_on.set()
+        await site.until_epochs(2)
+        over.set()
+        assert await second == [None, None]
+        site.assert_one_took_over()
         await site.close()
 
     asyncio.run(run())
