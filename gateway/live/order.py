@@ -35,7 +35,7 @@ def edition(epoch: int, rendition: int) -> int:
 class Piece:
     """A piece as the swarm hands it out: microseconds since 1970, microseconds, and its content.
 
-    ``record`` is what has to be kept so that others can be lent the piece: the signed header and the payload.
+    ``record`` is what has to be kept so that others can be lent the piece: the signed header and what it covers.
     """
 
     number: int

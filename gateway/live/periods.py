@@ -5,8 +5,10 @@ segment's number and time in advance, and ask for it before it is complete. Wher
 Period ends, and the next one is on a new grid (the length had been measured a little wrong) or lists its segments one
 by one (key frames come as they like). Starts and names of Periods never change: ISO/IEC 23009-1 section 5.4.1.
 
-Presentation time zero is when the window's first frame was captured; or, where the first Period's grid allows, when
-its media time was zero. Then the Period needs no presentationTimeOffset, with which ffmpeg asks for wrong numbers.
+Presentation time zero is when the media time of the window's first frame was zero. Where the first Period's grid passes
+through it, the Period begins there too and needs no presentationTimeOffset. ffmpeg reckons the segment that is due from
+now, less presentation time zero, less that offset, and not from the Period's start: of a window that began late in a
+stream it would otherwise ask for numbers from below zero on, one after the other, for ever.
 """
 
 from collections.abc import Iterable
@@ -17,6 +19,8 @@ from gateway.media.parts import InitSegment
 
 SLACK = 0.25
 """A segment may start so much of a segment's length off the grid; the standard allows half (section 5.3.9.2.1)."""
+ROUNDED_US = 1000
+"""The presentation's start is told in milliseconds."""
 DRIFT = 0.05
 """Off by less than that from the segment before, a segment is on a grid whose length was measured a little wrong."""
 
@@ -96,8 +100,9 @@ class Periods:
         count = segment.msn - cut.first
         if cut.step is None:
             cut.step = max(1, (start - cut.origin) // count)
-            if len(self._cuts) == 1 and cut.start_us < 1000:
-                self._begin_at_zero(cut, cut.step)
+            # Both this and the presentation's start are rounded down, of opposite signs: one less than none.
+            if len(self._cuts) == 1 and -1 <= cut.at_us(0) < ROUNDED_US:
+                _begin_at_zero(cut, cut.step)
             return
         off = start - cut.origin - count * cut.step
         if abs(off) <= SLACK * cut.step:
@@ -110,16 +115,6 @@ class Periods:
         else:
             self._cuts[-1].regular = False
 
-    def _begin_at_zero(self, cut: Cut, step: int) -> None:
-        """Let the presentation begin with media time zero, as if the window had been there from then on."""
-        before, rest = divmod(cut.origin, step)
-        start_us = self._start_us - cut.origin * 1_000_000 // cut.init.lead.timescale
-        if rest <= DRIFT * step and 0 <= before <= cut.first and start_us >= 0:
-            self._start_us = start_us // 1000 * 1000
-            cut.start_us = 0
-            cut.first -= before
-            cut.origin = 0
-
     def _follows_at(self, step: int, msn: int, start: int) -> bool:
         """Whether the segment is where the one before it would have it."""
         assert self._newest is not None
@@ -130,7 +125,7 @@ class Periods:
     def _open(self, segment: Segment, start: int) -> None:
         """A Period after a discontinuity: when its media was captured, but not before the last one's end."""
         if not self._cuts:
-            self._start_us = segment.capture_us // 1000 * 1000
+            self._start_us = _zero_us(segment, start) // ROUNDED_US * ROUNDED_US
         earliest_us = self._cuts[-1].end_us or 0 if self._cuts else 0
         self._add(segment, start, max(segment.capture_us - self._start_us, earliest_us))
 
@@ -148,3 +143,21 @@ class Periods:
                 origin=start,
             )
         )
+
+
+def _zero_us(segment: Segment, start: int) -> int:
+    """When media time zero was captured; for times that lead to none, when the segment was."""
+    zero_us = segment.capture_us - start * 1_000_000 // segment.init.lead.timescale
+    return zero_us if 0 <= zero_us <= segment.capture_us else segment.capture_us
+
+
+def _begin_at_zero(cut: Cut, step: int) -> None:
+    """Let the Period begin with the presentation, as if the window had been there from then on, where the grid allows.
+
+    Sound is cut between its frames: the grid may pass zero by a little on either side.
+    """
+    before = (cut.origin + step // 2) // step
+    if abs(cut.origin - before * step) <= DRIFT * step and 0 <= before <= cut.first:
+        cut.start_us = 0
+        cut.first -= before
+        cut.origin = 0

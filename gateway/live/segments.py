@@ -20,7 +20,8 @@ class Slot:
     """One piece in its place: its parts by track, none for a gap. ``duration_s`` is that of the lead track.
 
     ``tracks`` and ``durations_s`` have the same keys: track_IDs. ``main`` are those of them that the muxed variant has.
-    ``number`` is the piece's, where it is known, ``record`` the piece as it was signed.
+    ``number`` is the piece's, where it is known, ``record`` the piece as it was signed, which a gap has when
+    its key is not here.
     """
 
     duration_s: float
@@ -132,6 +133,11 @@ class Segment:
     def size_bytes(self) -> int:
         """Of the media itself, all tracks."""
         return sum(slot.size_bytes for slot in self.slots)
+
+    @property
+    def gap(self) -> bool:
+        """Nothing of it can be played."""
+        return all(slot.gap for slot in self.slots)
 
     @property
     def lead_start(self) -> int | None:

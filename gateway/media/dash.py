@@ -140,8 +140,15 @@ def _mpd_attributes(presentation: Presentation) -> dict[str, str]:
         "availabilityStartTime": moment(presentation.start_us),
         "minimumUpdatePeriod": _seconds(presentation.target_duration_s if on_grid else TIMELINE_UPDATE_S),
         "timeShiftBufferDepth": _seconds(presentation.window_s),
-        "suggestedPresentationDelay": _seconds(presentation.latency_s),
+        "suggestedPresentationDelay": _seconds(_delay_s(presentation)),
     }
+
+
+def _delay_s(presentation: Presentation) -> float:
+    """How late to play, no later than there is media: ffmpeg would ask for numbers that never come, and never stop.
+
+    Time zero tells nothing of that: it may be hours before the first segment that is here."""
+    return max(min(presentation.latency_s, presentation.window_s), 0.0)
 
 
 def _add_service(mpd: ET.Element, presentation: Presentation) -> None:
@@ -212,7 +219,7 @@ def _add_template(adaptation_set: ET.Element, track: Track, presentation: Presen
         "initialization": f"init-{track.epoch}-{track.info.track}.mp4",
         "media": f"{folder}/$Number$.m4s" if grid else f"{folder}/t$Time$.m4s",
     }
-    # Left out where it can be: ffmpeg takes it for a segment's number.
+    # Left out where it can be: with it ffmpeg begins at the segment that grows, whatever delay is suggested.
     if track.offset:
         attributes["presentationTimeOffset"] = str(track.offset)
     if grid:

@@ -1,8 +1,10 @@
-"""Samples as MPEG-TS carries them: H.264 as a byte stream (ITU-T H.264 annex B), AAC in ADTS (ISO/IEC 14496-3 1.A.2).
+"""Samples as MPEG-TS carries them: H.264 and HEVC as byte streams (annex B of ITU-T H.264 and H.265), AAC in ADTS
+(ISO/IEC 14496-3 1.A.2), AC-3 and E-AC-3 as they are, Opus behind control headers (its mapping to MPEG-TS, section 2).
 
 In MP4 the decoder's configuration stands in the init segment; here each key frame and each packet of sound carries it.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from gateway.media.boxes import Box
@@ -10,12 +12,39 @@ from gateway.media.codecs import AUDIO_BYTES, AUDIO_RATES_HZ, VISUAL_BYTES, conf
 from gateway.media.errors import CodecError, MediaError
 
 START_CODE = b"\0\0\0\1"
-ACCESS_UNIT_DELIMITER = START_CODE + b"\x09\xf0"
-"""ISO/IEC 13818-1 section 2.14.1 asks for one before each picture."""
 
-NAL_PARAMETERS = 7
-NAL_DELIMITER = 9
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Units:
+    """How a codec's NAL units tell what they are: by their first octet; ``parameters`` are sequence parameter sets, a
+    picture's own units have the kinds in ``pictures``.
+
+    ISO/IEC 13818-1 sections 2.14.1 and 2.17.1 ask for an access unit ``delimiter`` before each picture.
+    """
+
+    kind: Callable[[int], int]
+    pictures: range
+    parameters: int
+    delimiter: int
+    delimiter_data: bytes
+
+    def is_picture(self, kind: int) -> bool:
+        """Whether such a unit is a piece of a picture."""
+        return kind in self.pictures
+
+
+AVC_UNITS = Units(
+    kind=lambda octet: octet & 0x1F, pictures=range(1, 6), parameters=7, delimiter=9, delimiter_data=b"\x09\xf0"
+)
+HEVC_UNITS = Units(
+    kind=lambda octet: octet >> 1 & 0x3F,
+    pictures=range(32),
+    parameters=33,
+    delimiter=35,
+    delimiter_data=b"\x46\x01\x50",
+)
+
+OPUS_CONTROL = b"\x7f\xe0"
 ADTS_BYTES = 7
 ADTS_FRAME_BYTES_MAX = (1 << 13) - 1
 AUDIO_KINDS_SBR = (5, 29)
@@ -23,24 +52,25 @@ AUDIO_KINDS_SBR = (5, 29)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Avc:
-    """H.264: its parameter sets with start codes, and how many bytes a NAL unit's length takes in MP4."""
+class NalCoding:
+    """H.264 or HEVC: its parameter sets with start codes, and how many bytes a NAL unit's length takes in MP4."""
 
     parameters: bytes
     length_bytes: int
+    units: Units = AVC_UNITS
 
     def access_unit(self, sample: memoryview, *, key: bool) -> bytes:
         """The picture as a byte stream, parameter sets before a key frame. Raises MediaError."""
-        units: list[bytes | memoryview] = [ACCESS_UNIT_DELIMITER]
+        units: list[bytes | memoryview] = [START_CODE + self.units.delimiter_data]
         at, own_parameters = 0, False
         while at < len(sample):
             start = at + self.length_bytes
             at = start + int.from_bytes(sample[at:start], "big")
             if at > len(sample) or at == start:
                 raise MediaError("A picture whose parts do not fit it.")
-            kind = sample[start] & 0x1F
-            own_parameters = own_parameters or kind == NAL_PARAMETERS
-            if kind != NAL_DELIMITER:
+            kind = self.units.kind(sample[start])
+            own_parameters = own_parameters or kind == self.units.parameters
+            if kind != self.units.delimiter:
                 units += (START_CODE, sample[start:at])
         if key and not own_parameters:
             units.insert(1, self.parameters)
@@ -65,10 +95,55 @@ class Aac:
         return b"".join((header.to_bytes(ADTS_BYTES, "big"), sample))
 
 
-def read_avc(entry: Box) -> Avc:
-    """The `avcC` of a sample entry (ISO/IEC 14496-15 section 5.3.3.1). Raises CodecError, MediaError."""
-    if entry.kind not in (b"avc1", b"avc3"):
-        raise CodecError("MPEG-TS carries the picture in H.264 only: play this stream by index.m3u8.")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Whole:
+    """Sound whose packets say all by themselves."""
+
+    def access_unit(self, sample: memoryview, *, key: bool) -> bytes:
+        """The packet, whether or not it is a ``key``."""
+        return bytes(sample)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opus:
+    """Opus; ``channels`` is the code of its layout, 1 to 8."""
+
+    channels: int
+
+    def access_unit(self, sample: memoryview, *, key: bool) -> bytes:
+        """The packet behind its control header: eleven ones, no trimming, its length in octets of at most 255."""
+        whole, rest = divmod(len(sample), 0xFF)
+        return b"".join((OPUS_CONTROL, b"\xff" * whole, bytes((rest,)), sample))
+
+
+ElementaryCoding = NalCoding | Aac | Whole | Opus
+
+
+def read_picture(entry: Box) -> NalCoding:
+    """H.264 or HEVC by its sample entry. Raises CodecError for other codecs, MediaError."""
+    if entry.kind in (b"avc1", b"avc3"):
+        return _read_avc(entry)
+    if entry.kind in (b"hvc1", b"hev1"):
+        return _read_hevc(entry)
+    raise CodecError("MPEG-TS carries pictures in H.264 and HEVC only: play this stream by index.m3u8.")
+
+
+def _read_hevc(entry: Box) -> NalCoding:
+    """The `hvcC` of a sample entry (ISO/IEC 14496-15 section 8.3.3.1)."""
+    config = configuration(entry, b"hvcC", VISUAL_BYTES)
+    at, sets = 23, []
+    for _ in range(config.u8(22)):
+        count = config.u16(at + 1)
+        at += 3
+        for _ in range(count):
+            size = config.u16(at)
+            sets.append(START_CODE + config.octets(at + 2, size))
+            at += 2 + size
+    return NalCoding(parameters=b"".join(sets), length_bytes=(config.u8(21) & 0x03) + 1, units=HEVC_UNITS)
+
+
+def _read_avc(entry: Box) -> NalCoding:
+    """The `avcC` of a sample entry (ISO/IEC 14496-15 section 5.3.3.1)."""
     config = configuration(entry, b"avcC", VISUAL_BYTES)
     at, sets = 5, []
     for mask in (0x1F, 0xFF):
@@ -78,7 +153,14 @@ def read_avc(entry: Box) -> Avc:
             size = config.u16(at)
             sets.append(START_CODE + config.octets(at + 2, size))
             at += 2 + size
-    return Avc(parameters=b"".join(sets), length_bytes=(config.u8(4) & 0x03) + 1)
+    return NalCoding(parameters=b"".join(sets), length_bytes=(config.u8(4) & 0x03) + 1)
+
+
+def read_opus(entry: Box) -> Opus | None:
+    """The layout in a sample entry's `dOps`; None for one that MPEG-TS has no code for. Raises MediaError."""
+    config = configuration(entry, b"dOps", AUDIO_BYTES)
+    channels, family = config.u8(1), config.u8(10)
+    return Opus(channels=channels) if 1 <= channels <= (8 if family == 1 else 2) and family <= 1 else None
 
 
 def read_aac(entry: Box) -> Aac | None:

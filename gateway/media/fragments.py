@@ -93,6 +93,23 @@ def read_fragment(data: Buffer, track: TrackInfo | None = None) -> Fragment:
     return _read_traf(moof, trafs[0], mdat, track)
 
 
+def read_time(traf: Box) -> tuple[int, int]:
+    """A `traf`'s track_ID and the decode time of its first sample. Raises MediaError."""
+    return traf.child(b"tfhd").u32(4), _read_decode_time(traf.child(b"tfdt"))
+
+
+def begins_at_key(moof: Box, track: TrackInfo) -> bool:
+    """Whether a `moof`, of however many tracks, has samples of this one and the first needs none before it.
+
+    Raises MediaError.
+    """
+    for traf in moof.children():
+        if traf.kind == b"traf" and (tfhd := traf.child(b"tfhd")).u32(4) == track.track:
+            run = _read_run(traf.child(b"trun"), read_defaults(tfhd, track))
+            return not (run.first_flags or 0) & NON_SYNC
+    return False
+
+
 def track_of(moof: Box) -> int:
     """The track_ID of a `moof`'s first `traf`. Raises MediaError."""
     return moof.child(b"traf", b"tfhd").u32(4)

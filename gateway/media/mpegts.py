@@ -19,7 +19,12 @@ PMT_PID = 0x1000
 FIRST_PID = 0x0100
 
 VIDEO_H264 = 0x1B
+VIDEO_HEVC = 0x24
 AUDIO_ADTS = 0x0F
+AUDIO_AC3, AUDIO_EAC3 = 0x81, 0x87
+"""As ATSC A/52 annex A and annex G have it."""
+PRIVATE_PES = 0x06
+"""What only its descriptors name."""
 
 CLOCK_LEAD = CLOCK_HZ // 4
 """How far the clock is behind the pictures' decode times: sound may come a part later than the picture beside it."""
@@ -27,6 +32,8 @@ CLOCK_LEAD = CLOCK_HZ // 4
 RANDOM_ACCESS = 0x40
 WITH_CLOCK = 0x10
 LANGUAGE_DESCRIPTOR = 0x0A
+REGISTRATION_DESCRIPTOR = 0x05
+EXTENSION_DESCRIPTOR = 0x7F
 
 _SYNC = 0x47
 _POLYNOMIAL = 0x04C11DB7
@@ -36,13 +43,14 @@ _POLYNOMIAL = 0x04C11DB7
 class TransportTrack:
     """An elementary stream: its packets' identifier, stream_type (table 2-34), stream_id (table 2-22), and language.
 
-    The language is of ISO 639-2, "und" when unknown.
+    The language is of ISO 639-2, "und" when unknown. ``descriptors`` are those that tell the codec.
     """
 
     pid: int
     stream_type: int
     stream_id: int
     language: str = "und"
+    descriptors: bytes = b""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,10 +70,17 @@ class Packetizer:
     def __init__(self) -> None:
         self._counters: dict[int, int] = {}
 
-    def write(self, tracks: tuple[TransportTrack, ...], units: Sequence[AccessUnit], *, version: int) -> bytes:
-        """The tables, then the access units; the first track's carry the clock. ``version`` is that of the tables."""
-        packets = self._section(PAT_PID, make_pat())
-        packets += self._section(PMT_PID, make_pmt(tracks, version))
+    def write(
+        self, tracks: tuple[TransportTrack, ...], units: Sequence[AccessUnit], *, version: int, tables: bool = True
+    ) -> bytes:
+        """The tables, unless they are not wanted here, then the access units; the first track's carry the clock.
+
+        ``version`` is that of the tables.
+        """
+        packets = []
+        if tables:
+            packets += self._section(PAT_PID, make_pat())
+            packets += self._section(PMT_PID, make_pmt(tracks, version))
         for unit in units:
             packets += self._packets(
                 unit.track.pid, make_pes(unit), _adaptation(unit, clock=unit.track.pid == tracks[0].pid)
@@ -137,6 +152,11 @@ def _time(prefix: int, time: int) -> bytes:
     return (bits | (time & 0x7FFF) << 1 | 1).to_bytes(5, "big")
 
 
+def registration(name: bytes) -> bytes:
+    """A registration descriptor (section 2.6.8) of four letters."""
+    return bytes((REGISTRATION_DESCRIPTOR, len(name))) + name
+
+
 @lru_cache(maxsize=1)
 def make_pat() -> bytes:
     """The programme association table (section 2.4.4.3): one programme, number 1."""
@@ -149,7 +169,8 @@ def make_pmt(tracks: tuple[TransportTrack, ...], version: int) -> bytes:
     body = (0xE000 | tracks[0].pid).to_bytes(2, "big") + b"\xf0\0"
     for track in tracks:
         language = track.language.encode("ascii")
-        descriptor = b"" if track.language == "und" else bytes((LANGUAGE_DESCRIPTOR, 4)) + language + b"\0"
+        spoken = b"" if track.language == "und" else bytes((LANGUAGE_DESCRIPTOR, 4)) + language + b"\0"
+        descriptor = track.descriptors + spoken
         body += bytes((track.stream_type,)) + (0xE000 | track.pid).to_bytes(2, "big")
         body += (0xF000 | len(descriptor)).to_bytes(2, "big") + descriptor
     return _table(0x02, body, version)

@@ -23,14 +23,23 @@ _ENTRY = struct.Struct(">IBqII")
 
 
 class Record(NamedTuple):
-    """A piece as its broadcaster signed it: the header, opaque here, and the payload."""
+    """A piece as its broadcaster signed it: the header, opaque here, and the payload.
+
+    Of a sealed stream that is the sealed one, and ``key_name`` says what opens it.
+    """
 
     header: bytes
     payload: Buffer
+    key_name: bytes = b""
 
     @property
     def size_bytes(self) -> int:
         return len(self.header) + len(self.payload)
+
+    @property
+    def data(self) -> bytes:
+        """Header and payload, as others are lent them."""
+        return b"".join((self.header, self.payload))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

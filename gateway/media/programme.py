@@ -3,14 +3,32 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from gateway.media.elementary import Aac, Avc, read_aac, read_avc
-from gateway.media.mpegts import AUDIO_ADTS, CLOCK_HZ, FIRST_PID, VIDEO_H264, AccessUnit, TransportTrack
+from gateway.media.boxes import Box
+from gateway.media.elementary import HEVC_UNITS, ElementaryCoding, Whole, read_aac, read_opus, read_picture
+from gateway.media.errors import CodecError
+from gateway.media.mpegts import (
+    AUDIO_AC3,
+    AUDIO_ADTS,
+    AUDIO_EAC3,
+    CLOCK_HZ,
+    EXTENSION_DESCRIPTOR,
+    FIRST_PID,
+    PRIVATE_PES,
+    VIDEO_H264,
+    VIDEO_HEVC,
+    AccessUnit,
+    TransportTrack,
+    registration,
+)
 from gateway.media.parts import InitSegment, Part, TrackInfo
 from gateway.media.samples import read_samples
 from gateway.media.tracks import sample_entries
 
 VIDEO_ID = 0xE0
 AUDIO_ID = 0xC0
+PRIVATE_ID = 0xBD
+OPUS_CHANNELS = 0x80
+"""Tag of the extension descriptor that tells the layout of Opus."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +37,7 @@ class Carried:
 
     info: TrackInfo
     track: TransportTrack
-    coding: Avc | Aac
+    coding: ElementaryCoding
 
 
 class Programme:
@@ -57,7 +75,7 @@ class Programme:
                 track=carried.track,
                 pts=ticks(sample.decode_time + sample.offset, info) + shift,
                 dts=ticks(sample.decode_time - ahead, info) + shift,
-                key=sample.key and info.kind == "video",
+                key=sample.key and carried is self._carried[0],
                 data=carried.coding.access_unit(sample.data, key=sample.key),
             )
             for sample in samples
@@ -70,15 +88,51 @@ def ticks(time: int, track: TrackInfo) -> int:
 
 
 def read_programme(init: InitSegment) -> Programme:
-    """The H.264 picture and all AAC sound; other sound is left out. Raises CodecError without such a picture."""
+    """The picture in H.264 or HEVC and all sound in AAC, AC-3, E-AC-3 and Opus; other sound is left out.
+
+    Raises CodecError when the picture, or all there is of sound alone, cannot be carried.
+    """
     entries = sample_entries(init.data)
-    lead = init.lead
-    video = TransportTrack(pid=FIRST_PID, stream_type=VIDEO_H264, stream_id=VIDEO_ID)
-    found = [Carried(lead, video, read_avc(entries[lead.track]))]
-    for info in init.tracks:
-        coding = read_aac(entries[info.track]) if info.kind == "audio" else None
-        if coding is not None:
-            pid, number = FIRST_PID + len(found), len(found) - 1
-            audio = TransportTrack(pid=pid, stream_type=AUDIO_ADTS, stream_id=AUDIO_ID + number, language=info.language)
-            found.append(Carried(info, audio, coding))
+    found: list[Carried] = []
+    pictures = [init.lead] if init.lead.kind == "video" else []
+    for info in (*pictures, *(info for info in init.tracks if info.kind == "audio")):
+        carried = _carry(info, entries[info.track], len(found), len(found) - len(pictures))
+        if carried is not None:
+            found.append(carried)
+    if not found or found[0].info is not init.lead:
+        raise CodecError("MPEG-TS cannot carry this sound: play this stream by index.m3u8.")
     return Programme(found)
+
+
+def _carry(info: TrackInfo, entry: Box, place: int, sound: int) -> Carried | None:
+    """A track as the ``place``-th of the programme and its ``sound``-th of sound; None for sound that cannot be.
+
+    Raises CodecError for such a picture, MediaError.
+    """
+    coding, stream_type, stream_id, descriptors = _describe(info, entry, sound)
+    if coding is None:
+        return None
+    track = TransportTrack(
+        pid=FIRST_PID + place,
+        stream_type=stream_type,
+        stream_id=stream_id,
+        language=info.language if info.kind == "audio" else "und",
+        descriptors=descriptors,
+    )
+    return Carried(info, track, coding)
+
+
+def _describe(info: TrackInfo, entry: Box, sound: int) -> tuple[ElementaryCoding | None, int, int, bytes]:
+    """How a track is written, its stream_type, stream_id and descriptors."""
+    if info.kind == "video":
+        picture = read_picture(entry)
+        return picture, VIDEO_HEVC if picture.units is HEVC_UNITS else VIDEO_H264, VIDEO_ID, b""
+    if entry.kind == b"ac-3":
+        return Whole(), AUDIO_AC3, PRIVATE_ID, registration(b"AC-3")
+    if entry.kind == b"ec-3":
+        return Whole(), AUDIO_EAC3, PRIVATE_ID, registration(b"EAC3")
+    if entry.kind == b"Opus":
+        opus = read_opus(entry)
+        layout = bytes((EXTENSION_DESCRIPTOR, 2, OPUS_CHANNELS, opus.channels if opus else 0))
+        return opus, PRIVATE_PES, PRIVATE_ID, registration(b"Opus") + layout
+    return read_aac(entry), AUDIO_ADTS, AUDIO_ID + sound, b""

@@ -1,6 +1,6 @@
 """Whether one fragmented MP4 can go on with what was coded by another init segment, of which it cannot be told.
 
-It can when the tracks are the same, and pictures bring their own H.264 parameter sets (ISO/IEC 14496-10 section 7.3.2):
+It can when the tracks are the same, and pictures bring their own H.264 or HEVC parameter sets (section 7.3.2 of both):
 a decoder takes the newest that it has read. A ladder's key frames have them. The picture's size may change; its track's
 numbers, clock and defaults may not, and neither may how sound and text are coded.
 """
@@ -8,7 +8,7 @@ numbers, clock and defaults may not, and neither may how sound and text are code
 from collections.abc import Iterator
 
 from gateway.media.boxes import Box
-from gateway.media.elementary import NAL_PARAMETERS, read_avc
+from gateway.media.elementary import read_picture
 from gateway.media.errors import MediaError
 from gateway.media.parts import InitSegment, Part, TrackInfo
 from gateway.media.samples import read_samples
@@ -36,7 +36,7 @@ def _numbers(info: TrackInfo) -> tuple[object, ...]:
 
 def _coding(info: TrackInfo, entry: Box) -> tuple[object, ...]:
     if info.kind == "video":
-        return (entry.kind, read_avc(entry).length_bytes)
+        return (entry.kind, read_picture(entry).length_bytes)
     return (bytes(entry.whole()),)
 
 
@@ -45,17 +45,18 @@ def _brings_parameters(sent: InitSegment, other: InitSegment, lead: Part) -> boo
     info = other.lead
     if info.kind != "video":
         return True
-    length_bytes = read_avc(sample_entries(sent.data)[info.track]).length_bytes
+    coding = read_picture(sample_entries(sent.data)[info.track])
     first = read_samples(lead.data, info)[0]
-    return first.key and NAL_PARAMETERS in _unit_kinds(first.data, length_bytes)
+    kinds = (coding.units.kind(octet) for octet in _unit_starts(first.data, coding.length_bytes))
+    return first.key and coding.units.parameters in kinds
 
 
-def _unit_kinds(sample: memoryview, length_bytes: int) -> Iterator[int]:
-    """The kinds of a picture's NAL units (section 7.3.1). Raises MediaError."""
+def _unit_starts(sample: memoryview, length_bytes: int) -> Iterator[int]:
+    """The first octets of a picture's NAL units (section 7.3.1). Raises MediaError."""
     at = 0
     while at < len(sample):
         start = at + length_bytes
         at = start + int.from_bytes(sample[at:start], "big")
         if at > len(sample) or at == start:
             raise MediaError("A picture whose parts do not fit it.")
-        yield sample[start] & 0x1F
+        yield sample[start]

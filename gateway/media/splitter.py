@@ -1,6 +1,8 @@
 """Splits a fragmented MP4 stream into init segments and parts as its bytes arrive, however they are cut."""
 
-from gateway.media.boxes import Box, read_boxes, read_header
+import struct
+
+from gateway.media.boxes import LARGE_HEADER_BYTES, Box, make_box, read_boxes, read_header
 from gateway.media.errors import MediaError
 from gateway.media.fragments import read_fragment, track_of
 from gateway.media.parts import Event, InitSegment, Part, Prft
@@ -16,6 +18,8 @@ SKIPPED = frozenset(
 NTP_TO_UNIX_S = 2_208_988_800
 """From 1900 to 1970 (RFC 5905 section 6)."""
 NTP_ERA_S = 1 << 32
+PRFT_VERSION = 1
+_PRFT = struct.Struct(">IIIIQ")
 
 
 class PartSplitter:
@@ -69,7 +73,7 @@ class PartSplitter:
                 self._init = read_init(self._ftyp + box)
                 return self._init
             case b"prft":
-                return _read_prft(box)
+                return read_prft(box)
             case b"moof" if self._init is not None:
                 self._moof = box
             case b"moof":
@@ -105,6 +109,16 @@ def read_part(data: bytes, init: InitSegment) -> Part:
     )
 
 
+def next_box(data: bytes, at: int) -> tuple[bytes, int] | None:
+    """Kind and size of the box that begins here; None when its header is not whole. Raises as `check_size`."""
+    header = read_header(bytearray(data[at : at + LARGE_HEADER_BYTES]), 0, len(data) - at)
+    if header is None:
+        return None
+    kind, _, size = header
+    check_size(kind, size)
+    return kind, size
+
+
 def check_size(kind: bytes, size: int) -> None:
     """Raises MediaError when a box is larger than any stream's."""
     most = MDAT_BYTES_MAX if kind == b"mdat" else BOX_BYTES_MAX
@@ -118,7 +132,8 @@ def _explain(kind: bytes) -> str:
     return "This is no fragmented MP4: let ffmpeg write it with -f mp4 -movflags +cmaf+frag_keyframe."
 
 
-def _read_prft(data: bytes) -> Prft:
+def read_prft(data: bytes) -> Prft:
+    """A whole `prft` box. Raises MediaError."""
     box: Box = next(read_boxes(memoryview(data), 0, len(data)))
     seconds, fraction = box.u32(8), box.u32(12)
     if seconds < NTP_TO_UNIX_S:
@@ -128,3 +143,10 @@ def _read_prft(data: bytes) -> Prft:
         wallclock_us=(seconds - NTP_TO_UNIX_S) * 1_000_000 + (fraction * 1_000_000 >> 32),
         media_time=box.u64(16) if box.u8(0) == 1 else box.u32(16),
     )
+
+
+def write_prft(prft: Prft) -> bytes:
+    """The box that `read_prft` reads."""
+    seconds, us = divmod(prft.wallclock_us, 1_000_000)
+    ntp_s, fraction = (seconds + NTP_TO_UNIX_S) % NTP_ERA_S, (us << 32) // 1_000_000 + 1
+    return make_box(b"prft", _PRFT.pack(PRFT_VERSION << 24, prft.track, ntp_s, fraction, prft.media_time))

@@ -59,8 +59,8 @@ class Backfill:
         if self._next != first.numbers[0] - 1 or len(self._pieces) > HELD_MAX:
             self._pieces.clear()
         self._next = first.numbers[0] - 1
-        newest = min(self._pieces, default=first.numbers[0]) - 1
-        self._wanted = set(range(max(newest - STRETCH + 1, 1), newest + 1))
+        oldest = max(min(self._pieces, default=first.numbers[0]) - STRETCH, 1)
+        self._wanted = set(range(oldest, first.numbers[0])) - self._pieces.keys()
         self._quiet.clear()
         self._rendition = first.line.epoch >> EPOCH_BITS
         self._search()

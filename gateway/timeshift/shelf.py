@@ -3,6 +3,9 @@
 A folder holds a file for each segment and one for each epoch's init segment. Files appear under their names only when
 they are whole, so a crash at any moment leaves nothing worse than a file to be swept away. Reading and writing happen
 in threads; everything else in one event loop. A disk that is full or too slow costs segments, never the live stream.
+
+A sealed stream's pieces are written as they came, and its init segments not at all: what opens them is in memory alone,
+and so nothing of it is of use to the next run, which sweeps it away.
 """
 
 import asyncio
@@ -11,17 +14,19 @@ from collections import OrderedDict, deque
 from collections.abc import Sequence
 from concurrent.futures import Executor
 from contextlib import suppress
+from dataclasses import replace
+from itertools import dropwhile
 from pathlib import Path
 from typing import NamedTuple
 
-from gateway.live.segments import Segment, Slot
+from gateway.live.segments import Segment
 from gateway.media.errors import MediaError
 from gateway.media.hls import SegmentLine
 from gateway.media.multivariant import Bandwidth
 from gateway.media.parts import InitSegment
 from gateway.media.tracks import read_init
 from gateway.timeshift import segment_file
-from gateway.timeshift.segment_file import SegmentHead, SlotHead
+from gateway.timeshift.segment_file import Keys, NoKeys, SegmentHead, head_of
 
 logger = logging.getLogger(__name__)
 
@@ -48,11 +53,15 @@ class Limits(NamedTuple):
 
 
 class Place(NamedTuple):
-    """A segment on the shelf; ``numbers`` are those of its first and its last piece, where they are known."""
+    """A segment on the shelf; ``numbers`` are those of its first and its last piece, where they are known.
+
+    ``key_names`` are those of the keys that open it.
+    """
 
     line: SegmentLine
     size_bytes: int
     numbers: tuple[int, int] | None = None
+    key_names: frozenset[bytes] = frozenset()
 
 
 class Shelf:
@@ -71,6 +80,8 @@ class Shelf:
         self._usable = False
         self._opening: asyncio.Future[None] | None = None
         self.is_open = False
+        self.keys: Keys = NoKeys()
+        """What opens a sealed stream's segments."""
 
     @property
     def last(self) -> SegmentLine | None:
@@ -115,8 +126,11 @@ class Shelf:
         return self.duration_s < ROOM_SHARE * limits.seconds and self.size_bytes < ROOM_SHARE * limits.size_bytes
 
     def lines(self) -> list[SegmentLine]:
-        """What can be played, without parts."""
-        return [place.line for place in self._places]
+        """What can be played, without parts: from the first segment on whose keys are here; without keys are gaps."""
+        names = {name for place in self._places for name in place.key_names}
+        missing = {name for name in names if not self.keys.has(name)}
+        places = dropwhile(lambda place: place.key_names & missing, self._places)
+        return [replace(place.line, gap=True) if place.key_names & missing else place.line for place in places]
 
     def init(self, epoch: int) -> InitSegment | None:
         return self._inits.get(epoch)
@@ -168,7 +182,8 @@ class Shelf:
         first = self.first
         if not self._usable or first is None or segment.msn != first.line.msn - 1:
             return
-        self._places.appendleft(_place_of(segment, sum(_size(slot) for slot in segment.slots)))
+        head = head_of(segment)
+        self._places.appendleft(_place_at(head, sum(slot.size_bytes for slot in head.slots)))
         self._remember(segment)
         write = asyncio.get_running_loop().run_in_executor(
             self._pool, _write, self._path(segment.msn), segment, self._init_path(segment.epoch)
@@ -181,7 +196,7 @@ class Shelf:
         segment = await self.segment(place.line.msn) if place is not None else None
         slots = segment.slots if segment is not None else ()
         found = next((slot.record for slot in slots if slot.number == number and slot.record is not None), None)
-        return b"".join(found) if found is not None and found.header.startswith(mark) else None
+        return found.data if found is not None and found.header.startswith(mark) else None
 
     def clear(self) -> None:
         """Forget everything but what is being written."""
@@ -197,15 +212,16 @@ class Shelf:
             return known
         place = self._place(msn)
         init = self._inits.get(place.line.epoch) if place is not None else None
-        if init is None:
+        if place is None or init is None:
             return None
         loop = asyncio.get_running_loop()
         try:
-            segment = await loop.run_in_executor(self._pool, _read, self._path(msn), init)
+            segment = await loop.run_in_executor(self._pool, _read, self._path(msn), init, self.keys)
         except (OSError, MediaError) as error:
             self._tell(f"segment {msn} cannot be read: {error}")
             return None
-        self._remember(segment)
+        if not (place.key_names and segment.gap):  # its keys may come
+            self._remember(segment)
         return segment
 
     def _remember(self, segment: Segment) -> None:
@@ -303,31 +319,16 @@ class Shelf:
 
 
 def _line(segment: Segment) -> SegmentLine:
-    return _line_of(_head(segment))
-
-
-def _head(segment: Segment) -> SegmentHead:
-    return SegmentHead(
-        msn=segment.msn,
-        epoch=segment.epoch,
-        discontinuity=segment.discontinuity,
-        capture_us=segment.capture_us,
-        outage_s=segment.outage_s,
-        slots=tuple(SlotHead(slot.duration_s, _size(slot), slot.number) for slot in segment.slots),
-    )
-
-
-def _size(slot: Slot) -> int:
-    return slot.record.size_bytes if slot.record is not None else slot.size_bytes
+    return _line_of(head_of(segment))
 
 
 def _place_of(segment: Segment, size_bytes: int) -> Place:
-    return _place_at(_head(segment), size_bytes)
+    return _place_at(head_of(segment), size_bytes)
 
 
 def _place_at(head: SegmentHead, size_bytes: int) -> Place:
     numbers = [slot.number for slot in head.slots if slot.number is not None]
-    return Place(_line_of(head), size_bytes, (min(numbers), max(numbers)) if numbers else None)
+    return Place(_line_of(head), size_bytes, (min(numbers), max(numbers)) if numbers else None, head.key_names)
 
 
 def _line_of(head: SegmentHead) -> SegmentLine:
@@ -365,8 +366,8 @@ def _newest_run(places: Sequence[Place]) -> list[Place]:
 
 
 def _write(path: Path, segment: Segment, init_path: Path) -> int:
-    """Write a segment, and its epoch's init segment when that is not there yet; the file's size."""
-    if not init_path.exists():
+    """Write a segment, and its epoch's init segment when that is not there yet and not sealed; the file's size."""
+    if not head_of(segment).key_names and not init_path.exists():
         _put_whole(init_path, segment.init.data)
     data = segment_file.to_bytes(segment)
     _put_whole(path, data)
@@ -384,8 +385,8 @@ def _put_whole(path: Path, data: bytes) -> None:
         raise
 
 
-def _read(path: Path, init: InitSegment) -> Segment:
-    return segment_file.from_bytes(path.read_bytes(), init)
+def _read(path: Path, init: InitSegment, keys: Keys) -> Segment:
+    return segment_file.from_bytes(path.read_bytes(), init, keys)
 
 
 def _remove(paths: Sequence[Path]) -> None:

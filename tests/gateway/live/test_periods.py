@@ -1,35 +1,52 @@
 """Where a window's segments are cut into the Periods of a presentation."""
 
-from dataclasses import replace
+import math
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import cast
 from xml.etree import ElementTree as ET
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.live import LiveWindow
-from tests.gateway.synthetic import Broadcaster, give
+from gateway.live.periods import Periods
+from gateway.live.segments import Segment
+from gateway.media.parts import InitSegment
+from gateway.media.rungs import rung_inits
+from gateway.media.splitter import PartSplitter
+from tests.gateway.synthetic import START_US, Broadcaster, give
 
 NS = {"d": "urn:mpeg:dash:schema:mpd:2011"}
 
 
 class Show:
-    """A broadcaster and its window."""
+    """A broadcaster and its window; ``sound_alone``: that of the rendition without a picture."""
 
-    def __init__(self, lengths: tuple[int, ...] = (5,)) -> None:
+    def __init__(self, lengths: tuple[int, ...] = (5,), *, sound_alone: bool = False) -> None:
         self.source = Broadcaster(lengths=lengths)
         self.window = LiveWindow(24.0)
-        self.window.set_description(1, self.source.description)
+        self.sound_alone = sound_alone
+        description = self.source.description
+        if sound_alone:
+            (init,) = PartSplitter().feed(description.init)
+            assert isinstance(init, InitSegment)
+            description = replace(description, init=rung_inits(init, audio_rung=True)[-1])
+        self.window.set_description(1, description)
 
     def play(self, pieces: int) -> None:
         for _ in range(pieces):
-            give(self.window, self.source.make())
+            number, epoch, capture_us, content = self.source.make()
+            parts = content.parts[1:] if self.sound_alone else content.parts
+            give(self.window, (number, epoch, capture_us, replace(content, parts=parts)))
 
     def restart(self, pause_us: int, lengths: tuple[int, ...] = (5,)) -> None:
         self.source.begin_epoch(pause_us=pause_us, lengths=lengths)
         self.window.set_description(self.source.epoch, self.source.description)
 
-    def mpd(self) -> ET.Element:
-        return ET.fromstring(self.window.manifest(1.5))
+    def mpd(self, latency_s: float = 1.5) -> ET.Element:
+        return ET.fromstring(self.window.manifest(latency_s))
 
     def periods(self) -> list[dict[str, str]]:
         return [dict(period.attrib) for period in self.mpd().findall("d:Period", NS)]
@@ -76,6 +93,81 @@ def test_who_joins_late_has_the_same_grid_and_start() -> None:
     late.play(20)
     assert late.template() == show.template()
     assert late.mpd().attrib["availabilityStartTime"] == show.mpd().attrib["availabilityStartTime"]
+
+
+def number_that_ffmpeg_asks_for(show: Show, latency_s: float = 1.5) -> int:
+    """As its reader of DASH reckons, with the whole seconds of the delay alone and without the Period's start."""
+    template = {name: int(value) for name, value in show.template().items() if value.isdigit()}
+    mpd = show.mpd(latency_s)
+    began_s = datetime.fromisoformat(mpd.attrib["availabilityStartTime"]).timestamp()
+    elapsed_s = show.source.now_us / 1e6 - began_s
+    if offset := template.get("presentationTimeOffset"):
+        media = elapsed_s * template["timescale"] - offset
+    else:
+        media = (elapsed_s - math.floor(seconds(mpd.attrib["suggestedPresentationDelay"]))) * template["timescale"]
+    return template["startNumber"] + math.floor(media / template["duration"])
+
+
+@pytest.mark.parametrize("sound_alone", [False, True])
+@pytest.mark.parametrize("begun_ms", [0, 400, 1000, 7000, 8200, 19_600, 3_600_000])
+def test_ffmpeg_asks_for_what_is_here_however_late_the_window_begins(begun_ms: int, sound_alone: bool) -> None:
+    show = Show(sound_alone=sound_alone)
+    show.source._media_us = begun_ms * 1000
+    for pieces in (6, 5, 5):
+        show.play(pieces)
+        assert show.window.find(number_that_ffmpeg_asks_for(show)) is not None
+
+
+def test_ffmpeg_asks_for_what_is_here_where_more_delay_is_wanted_than_there_has_been_media() -> None:
+    show = Show()
+    for pieces in (6, 5, 30):
+        show.play(pieces)
+        assert show.window.find(number_that_ffmpeg_asks_for(show, latency_s=7.0)) is not None
+    assert show.mpd(latency_s=7.0).attrib["suggestedPresentationDelay"] == "PT7S"
+
+
+def test_ffmpeg_asks_for_what_is_here_where_a_window_that_began_late_is_shorter_than_the_delay() -> None:
+    show = Show()
+    show.source._media_us = 3_600_000_000
+    for pieces in (6, 5, 30):
+        show.play(pieces)
+        assert show.window.find(number_that_ffmpeg_asks_for(show, latency_s=7.0)) is not None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sound:
+    """A segment of it, as far as it is cut by."""
+
+    msn: int
+    lead_start: int
+    capture_us: int
+    init: InitSegment
+    epoch: int = 1
+    discontinuity: int = 0
+
+
+def test_the_presentation_begins_at_media_time_zero_where_both_are_rounded() -> None:
+    (init,) = PartSplitter().feed(Broadcaster().description.init)
+    assert isinstance(init, InitSegment)
+    init = replace(init, tracks=(replace(init.lead, timescale=44_100),))
+    begin = 44_100 * 2924 + 300  # no whole microseconds
+    first = Sound(msn=4000, lead_start=begin, capture_us=START_US + begin * 1_000_000 // 44_100, init=init)
+    second = replace(first, msn=4001, lead_start=begin + 44_100)
+    periods = Periods()
+    periods.follow(cast("list[Segment]", [first, second]))
+    (cut,) = periods.cuts
+    assert (periods.start_us, cut.start_us, cut.origin, cut.first) == (START_US, 0, 0, 4000 - 2924)
+
+
+def test_where_the_grid_does_not_pass_zero_the_start_still_is_when_media_time_was_zero() -> None:
+    early, late = Show(), Show()
+    for show, begun_us in ((early, 1_400_000), (late, 5_400_000)):
+        show.source._media_us = begun_us
+        show.source.now_us += begun_us
+        show.play(12)
+        assert seconds(show.periods()[0]["start"]) == begun_us / 1e6
+        assert int(show.template()["presentationTimeOffset"]) == begun_us * 12_800 // 1_000_000
+    assert late.mpd().attrib["availabilityStartTime"] == early.mpd().attrib["availabilityStartTime"]
 
 
 def test_what_was_shown_of_a_period_stays_when_its_segments_go() -> None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from gateway.live import LiveWindow, transport
 from gateway.live.transport import KEPT, LISTED, TransportStream, TransportStreams
-from gateway.media.elementary import ACCESS_UNIT_DELIMITER
+from gateway.media.elementary import AVC_UNITS, START_CODE
 from gateway.media.errors import CodecError
 from gateway.media.mpegts import TIMES, Packetizer
 from gateway.media.parts import Part
@@ -126,7 +126,7 @@ def test_every_key_frame_is_a_place_to_begin(tmp_path: Path) -> None:
         assert [packet.pid for packet in packets[:2]] == [0x0000, 0x1000]
         first = next(packet for packet in packets if packet.pid == VIDEO)
         assert first.random_access
-        assert read_pes(packets, VIDEO)[0].data.startswith(ACCESS_UNIT_DELIMITER + b"\0\0\0\1\x67")
+        assert read_pes(packets, VIDEO)[0].data.startswith(START_CODE + AVC_UNITS.delimiter_data + b"\0\0\0\1\x67")
         assert len([frame for frame in probe(data, tmp_path) if frame["media_type"] == "video"]) == 25 * (104 - msn)
 
 
@@ -327,7 +327,7 @@ def test_another_codec_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(_: object) -> None:
         raise CodecError("H.265")
 
-    monkeypatch.setattr("gateway.media.programme.read_avc", refuse)
+    monkeypatch.setattr("gateway.media.programme.read_picture", refuse)
     with pytest.raises(CodecError):
         TransportStreams(2.0).of(live(4))
 

@@ -144,6 +144,23 @@ def test_what_nobody_has_is_its_end_until_patience_is_over(tmp_path: Path) -> No
     play(tmp_path, act)
 
 
+def test_what_has_not_come_in_time_is_asked_for_again_with_the_next_stretch(tmp_path: Path) -> None:
+    async def act(scene: Scene) -> None:
+        kept = scene.msns()
+        scene.go_on()
+        late, *numbers = scene.asked[0]
+        scene.give(*(number for number in numbers if number in scene.pieces))
+        assert scene.msns() == kept
+        scene.now += PATIENCE_S + 1
+        scene.go_on()
+        assert scene.asked[1][0] == late
+        assert not set(scene.asked[1]) & {number for number in numbers if number in scene.pieces}
+        scene.give(late)
+        assert scene.msns() == list(range(5000, kept[-1] + 1))
+
+    play(tmp_path, act)
+
+
 def test_nothing_is_asked_for_twice_or_beyond_what_there_is_room_for(tmp_path: Path) -> None:
     async def act(scene: Scene) -> None:
         for _ in range(3):

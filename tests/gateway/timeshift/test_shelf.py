@@ -4,7 +4,7 @@ import asyncio
 import os
 import threading
 import time
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -13,9 +13,9 @@ import pytest
 
 from gateway.live.segments import Segment
 from gateway.timeshift.shelf import READ_AHEAD, WRITES_WAITING_MAX, Limits, Shelf
-from gateway.timeshift.shelves import KEPT_S, Shelves
+from gateway.timeshift.shelves import KEPT_S, LOCK, Shelves
 from tests.gateway.media_fixture import CAPTURE_US
-from tests.gateway.timeshift.past_segments import recorded, whole_segments
+from tests.gateway.timeshift.past_segments import FakeKeys, recorded, sealed_segments, whole_segments
 
 NOW_US = CAPTURE_US + 10_000_000
 AMPLE = Limits(1800.0, 1 << 30)
@@ -39,9 +39,9 @@ class Disk:
             await asyncio.get_running_loop().run_in_executor(self.pool, lambda: None)
             await asyncio.sleep(0)
 
-    async def filled(self, limits: Limits = AMPLE) -> Shelf:
+    async def filled(self, limits: Limits = AMPLE, segments: Sequence[Segment] = whole_segments()) -> Shelf:
         shelf = self.shelf(limits)
-        for segment in whole_segments():
+        for segment in segments:
             shelf.put(segment)
         await self.idle()
         return shelf
@@ -241,6 +241,65 @@ def test_a_window_goes_on_with_the_numbers_of_the_shelf(disk: Disk) -> None:
     play(scene())
 
 
+def test_a_sealed_stream_begins_where_its_keys_do_and_has_gaps_where_they_are_missing(disk: Disk) -> None:
+    async def scene() -> None:
+        shelf = await disk.filled(segments=sealed_segments())
+        assert shelf.lines() == []
+        shelf.keys = FakeKeys(b"key-102", b"key-103", b"key-104", b"key-107")
+        assert [(line.msn, line.gap) for line in shelf.lines()] == [
+            (102, False),
+            (103, False),
+            (104, True),
+            (105, True),
+            (106, True),
+            (107, False),
+        ]
+        opened, missing = await shelf.segment(102), await shelf.segment(104)
+        assert opened is not None
+        assert missing is not None
+        assert b"".join(opened.buffers(None)) == b"".join(whole_segments()[2].buffers(None))
+        assert missing.buffers(None) == []
+
+    play(scene())
+
+
+def test_a_key_that_comes_late_opens_what_was_a_gap(disk: Disk) -> None:
+    async def scene() -> None:
+        shelf = await disk.filled(segments=sealed_segments())
+        first = await shelf.segment(100)
+        assert first is not None
+        assert first.gap
+        shelf.keys = FakeKeys(b"key-100")
+        first = await shelf.segment(100)
+        assert first is not None
+        assert not first.gap
+
+    play(scene())
+
+
+def test_what_cannot_be_opened_is_lent_all_the_same(disk: Disk) -> None:
+    async def scene() -> None:
+        shelf = await disk.filled(segments=sealed_segments())
+        slot = sealed_segments()[3].slots[2]
+        assert slot.number is not None
+        assert slot.record is not None
+        assert await shelf.record(slot.number, b"key-103") == slot.record.data
+
+    play(scene())
+
+
+def test_of_a_sealed_stream_nothing_is_left_after_a_restart(disk: Disk) -> None:
+    async def scene() -> None:
+        shelf = await disk.filled(segments=sealed_segments())
+        shelf.keys = FakeKeys(*(b"key-%d" % msn for msn in range(100, 108)))
+        assert len(shelf.lines()) == 8
+        assert {path.name for path in disk.folder.iterdir()} == {f"{msn}.segment" for msn in range(100, 108)}
+        assert disk.shelf().lines() == []
+        assert list(disk.folder.iterdir()) == []
+
+    play(scene())
+
+
 def test_shelves_that_nobody_adds_to_are_removed_after_a_day(tmp_path: Path) -> None:
     old, young = tmp_path / "old", tmp_path / "young"
     for folder in (old, young):
@@ -250,7 +309,37 @@ def test_shelves_that_nobody_adds_to_are_removed_after_a_day(tmp_path: Path) -> 
     long_ago = time.time() - KEPT_S - 60
     os.utime(old, (long_ago, long_ago))
     Shelves(tmp_path, AMPLE).close()
-    assert [path.name for path in tmp_path.iterdir()] == ["young"]
+    assert {path.name for path in tmp_path.iterdir()} == {"young", LOCK}
+
+
+def test_two_processes_do_not_keep_one_stream_in_one_folder(tmp_path: Path) -> None:
+    async def scene() -> None:
+        both = [Shelves(tmp_path / "timeshift", AMPLE) for _ in range(2)]
+        for shelves in both:
+            shelf = shelves.shelf("stream")
+            shelf.open(now_us=NOW_US)
+            for segment in sealed_segments():
+                shelf.put(segment)
+            for _ in range(2 * WRITES_WAITING_MAX):
+                await asyncio.wrap_future(shelves.pool.submit(lambda: None))
+                await asyncio.sleep(0)
+        for shelves in both:
+            shelves.close()
+
+    play(scene())
+    Shelves(tmp_path / "timeshift", AMPLE).close()
+    assert {path.name for path in tmp_path.iterdir()} == {"timeshift", "timeshift-2"}
+    for folder in tmp_path.iterdir():
+        assert {path.name for path in (folder / "stream").iterdir()} == {f"{msn}.segment" for msn in range(100, 108)}
+
+
+def test_a_folder_that_cannot_be_written_is_no_fault_of_the_streams(tmp_path: Path) -> None:
+    (tmp_path / "timeshift").write_bytes(b"a file")
+    shelves = Shelves(tmp_path / "timeshift", AMPLE)
+    shelf = shelves.shelf("stream")
+    shelf.open(now_us=NOW_US)
+    assert shelf.lines() == []
+    shelves.close()
 
 
 def replace_number(segment: Segment, msn: int) -> Segment:
