@@ -1,6 +1,7 @@
 """One stream's past at this gateway: a shelf for what it chooses, and one for each rendition that players have pinned.
 
-Each is filled by its live window, and from before that by neighbours; each is lent to them.
+Each is filled by its live window, and from before that by neighbours; each is lent to them. Of a sealed stream all is
+kept as it came, and opened for players of this gateway by keys that are in memory alone.
 """
 
 import asyncio
@@ -11,6 +12,7 @@ from typing import NamedTuple, Protocol
 from gateway.live.order import Piece
 from gateway.timeshift.backfill import Backfill
 from gateway.timeshift.shelf import Shelf
+from swarm.past_keys import PastKeys
 from swarm.pieces import swarm_tag
 from swarm.units import StreamId
 
@@ -40,6 +42,7 @@ class Archive:
         self._open_shelf = open_shelf
         self._stream = stream
         self._lenders = lenders
+        self._keys = PastKeys()
         self._kept: dict[int | None, Kept] = {}
         self._wanted: dict[int | None, tuple[int, set[int]]] = {}
         self._lending: set[asyncio.Task[None]] = set()
@@ -50,8 +53,17 @@ class Archive:
         kept = self._kept.get(pinned)
         if kept is None:
             shelf = self._open_shelf(pinned)
+            shelf.keys = self._keys
             kept = self._kept[pinned] = Kept(shelf, Backfill(shelf, partial(self._recall, pinned)))
         return kept
+
+    def take_keys(self, keys: PastKeys) -> None:
+        """Open with these from now on; what was opened before a stream was left stays open when it is joined again."""
+        if keys is not self._keys:
+            keys.adopt(self._keys)
+        self._keys = keys
+        for kept in self._kept.values():
+            kept.shelf.keys = keys
 
     def take(self, piece: Piece, now: float) -> None:
         """An old piece has come."""

@@ -5,6 +5,7 @@ media never calls the swarm.
 
     idle -> joining -> live <-> stalled -> silent -> live     leave: back to idle
                |         `----> ended
+               |-> locked -> live                             once its key is here; passed on meanwhile
                |-> unreachable -> live                        the node goes on trying
                `-> silent -> live                             and so it does here
 """
@@ -18,16 +19,16 @@ from dataclasses import replace
 from enum import StrEnum
 from typing import Protocol
 
+from gateway import refusals
 from gateway.archive import Archive, Kept, OpenShelf
+from gateway.arrivals import read_piece
 from gateway.live import LiveWindow
-from gateway.live.order import Piece
-from gateway.live.window import check
 from gateway.media.errors import MediaError
-from gateway.media.payload import Record, unpack
 from gateway.membership import Hear
-from gateway.problems import Problem
 from gateway.renditions import FIRST, Renditions
+from gateway.source_faults import SourceFaults
 from gateway.timeshift.shelf import Shelf
+from swarm.credentials import shareable
 from swarm.events import (
     Equivocation,
     ManifestReady,
@@ -37,11 +38,17 @@ from swarm.events import (
     PieceReady,
     PieceRecalled,
     PieceWanted,
+    StreamBuried,
     Unreachable,
 )
 from swarm.link import PEERS_MAX, Link, format_link, stream_name
-from swarm.manifest import Manifest, RenditionInfo
+from swarm.manifest import RenditionInfo
+from swarm.past_keys import PastKeys
+from swarm.sealing import Lock
 from swarm.status import StreamStatus
+from swarm.titles import clean_title
+from swarm.tombstone import Tombstone
+from swarm.tracker_url import TrackerUrl
 from swarm.units import Address, StreamId
 
 logger = logging.getLogger(__name__)
@@ -69,6 +76,7 @@ class State(StrEnum):
     STALLED = "stalled"
     SILENT = "silent"
     ENDED = "ended"
+    LOCKED = "locked"
     UNREACHABLE = "unreachable"
 
 
@@ -78,11 +86,16 @@ class Swarm(Protocol):
     @property
     def addresses(self) -> tuple[Address, ...]: ...
 
+    @property
+    def trackers(self) -> tuple[TrackerUrl, ...]: ...
+
     def join(self, link: Link, rendition: int, hear: Hear) -> None: ...
 
     def leave(self, stream: StreamId, rendition: int | None = None) -> None: ...
 
     def status(self, stream: StreamId, rendition: int) -> StreamStatus | None: ...
+
+    def past_keys(self, stream: StreamId) -> PastKeys: ...
 
     def recall(self, stream: StreamId, rendition: int, numbers: Sequence[int]) -> None: ...
 
@@ -105,10 +118,18 @@ class Channel:
         self.link = link
         self.name = stream_name(link.stream)
         self.is_local = False
+        self.lock: Lock | None = None
+        """How a stream from elsewhere is sealed, as far as is known."""
+
+        self._locked = False
         self.archive = Archive(open_shelf, link.stream, swarm) if open_shelf is not None else None
+        """The past."""
+
         self._rung_numbers: dict[str, int] = {}
-        self.pieces_broken = 0
-        self._equivocations = 0
+        self.faults = SourceFaults(self.name)
+        self.tombstone: Tombstone | None = None
+        """The proof that the stream is over for good."""
+
         self._swarm = swarm
         self._window_s = window_s
         self._clock = clock
@@ -122,7 +143,7 @@ class Channel:
         self._piece_s: float | None = None
         self._renditions = self._fresh()
         if is_local:
-            self.go_local(link.title)
+            self.go_local(link.title, link.secret)
 
     @property
     def stream(self) -> StreamId:
@@ -163,18 +184,28 @@ class Channel:
         return self._renditions.playing
 
     @property
-    def share_link(self) -> str:
+    def shared(self) -> Link:
         """A link for others: the peers that it came with, and this one when it is in the swarm."""
         mine = self._swarm.addresses if self.joined else ()
         peers = tuple(dict.fromkeys((*mine, *self.link.peers)))[:PEERS_MAX]
-        return format_link(replace(self.link, peers=peers))
+        return replace(self.link, peers=peers, secret=shareable(self.link.secret))
+
+    @property
+    def share_link(self) -> str:
+        """The same as text."""
+        return format_link(self.shared)
+
+    @property
+    def public_link(self) -> str:
+        """The link without what opens a sealed stream."""
+        return format_link(replace(self.shared, secret=""))
 
     @property
     def state(self) -> State:
-        if not self.joined:
+        if not self.joined and self.tombstone is None:
             return State.IDLE
-        if self._ended:
-            return State.ENDED
+        if self._ended or self._locked:
+            return State.ENDED if self._ended else State.LOCKED
         if self._piece_s is None and self._unreachable:
             return State.UNREACHABLE
         waited_s = self._clock() - (self._joined_s if self._piece_s is None else self._piece_s)
@@ -197,6 +228,8 @@ class Channel:
 
         ``rung`` names the one rendition that the player wants, whatever the swarm can carry.
         """
+        if self.tombstone is not None:
+            raise refusals.gone(self.tombstone.reason)
         self._asked_s[rung] = self._clock()
         if not self.joined and self.shelf is not None:
             await self.shelf.open_in_thread(now_us=_now_us())
@@ -205,31 +238,42 @@ class Channel:
             self._renditions = self._fresh()
             self._enter(frozenset({FIRST}))
         state = self.state
+        if state is State.LOCKED and self.lock is not None:
+            raise refusals.locked(self.lock.admission)
         if state is State.UNREACHABLE:
-            raise _unreachable_problem()
+            raise refusals.unreachable()
         if state is State.SILENT:
-            raise _silent_problem()
+            raise refusals.silent(SILENT_S)
         if rung is not None:
             return await self._pin(rung)
         self._renditions.is_chosen = True
         self._settle()
         return self.window
 
+    def wait_for_key(self) -> None:
+        """Somebody looks at the stream: one that is locked is not left, so that it opens as soon as its key is here."""
+        if self.state is State.LOCKED:
+            self._asked_s[None] = self._clock()
+
     def add_peers(self, link: Link) -> None:
         """Take over what another link to the same stream knows more."""
-        peers = tuple(dict.fromkeys((*link.peers, *self.link.peers)))[:PEERS_MAX]
-        self.link = replace(self.link, title=self.link.title or link.title, peers=peers)
+        self.link = self.link.joined_with(link)
         for number in self._members:
             self._swarm.join(self.link, number, self.hear)
 
-    def go_local(self, title: str) -> None:
-        """The stream is broadcast from here from now on."""
-        self.link = Link(self.stream, title)
+    def go_local(self, title: str, secret: str = "") -> None:
+        """The stream is broadcast from here from now on; ``secret``: of its link, if it is sealed."""
+        self.link = Link(self.stream, clean_title(title), trackers=self._swarm.trackers, secret=secret)
         self.is_local = True
         self._joined_s = self._clock()
         if self.shelf is not None:
             self.shelf.open(now_us=_now_us())
         self._renditions = self._fresh()
+
+    def take_keys(self) -> None:
+        """The stream is sealed: open with this node's keys what is kept of it."""
+        if self.archive is not None:
+            self.archive.take_keys(self._swarm.past_keys(self.stream))
 
     def leave_if_idle(self, idle_leave_s: float) -> bool:
         """Leave what no player has asked for so long; True when that was all."""
@@ -249,7 +293,9 @@ class Channel:
         self._members = frozenset()
         self._asked_s.clear()
         self._described.clear()
-        self.is_local = self._ended = self._unreachable = False
+        self.is_local = self._ended = self._unreachable = self._locked = False
+        self.lock = None
+        self._ended = self.tombstone is not None
         self._piece_s = None
         self._renditions = self._fresh()
 
@@ -266,7 +312,7 @@ class Channel:
         self._look_further(now)
         self._settle()
 
-    def hear(self, news: News) -> None:
+    def hear(self, news: News) -> None:  # noqa: C901 - a line or two for each kind of news
         """Take in what the swarm says of this stream. Whatever a broadcaster signed, this raises nothing."""
         match news:
             case PieceReady():
@@ -283,12 +329,14 @@ class Channel:
                 self._renditions.lose(news.rendition, news.number, self._clock())
                 self._settle()
             case ManifestReady():
-                self._take_manifest(news.manifest)
+                self._take_manifest(news)
             case Unreachable() if not self._reached():
                 self._unreachable = True
                 logger.warning("%s: none of %d peers can be reached", self.name, news.tried)
             case Equivocation():
-                self._tell_of_equivocation(news)
+                self.faults.signed_twice(news)
+            case StreamBuried():
+                self._bury(news.tombstone)
 
     def describe(self, epoch: int, infos: Sequence[RenditionInfo]) -> None:
         """An epoch's renditions, or a correction of them. Raises MediaError."""
@@ -298,12 +346,13 @@ class Channel:
 
     def add_piece(self, ready: PieceReady) -> None:
         """A piece as the broadcaster signed it. One that is no media is counted and skipped."""
-        if self._ended:
+        if self._ended or (ready.sealed and not ready.payload):
             return
         try:
-            piece = _read_piece(ready)
+            piece = read_piece(ready)
         except MediaError as error:
-            self._count_broken(ready, error)
+            self.faults.broken(ready, error)
+            self._renditions.lose(ready.rendition, ready.number, self._clock())
             return
         self._renditions.add(piece, self._clock())
         self._piece_s = self._clock()
@@ -327,15 +376,19 @@ class Channel:
     def _fresh(self) -> Renditions:
         return Renditions(self._new_window(self.shelf), all_here=self.is_local, now=self._clock())
 
-    async def _pin(self, rung: str) -> LiveWindow:
-        """The window of one rendition, which is joined for it. Raises Problem when there is none of that name."""
+    async def learn(self) -> None:
+        """Wait until the stream has said what it is, or for long enough."""
         with suppress(TimeoutError):
             async with asyncio.timeout(DESCRIBED_S):
                 await self._described.wait()
+
+    async def _pin(self, rung: str) -> LiveWindow:
+        """The window of one rendition, which is joined for it. Raises Problem when there is none of that name."""
+        await self.learn()
         number = self._renditions.find(rung)
         if number is None:
             self._asked_s.pop(rung, None)
-            raise _no_rung_problem([info.name for info in self.renditions])
+            raise refusals.no_rung([info.name for info in self.renditions])
         self._rung_numbers[rung] = number
         window = self._renditions.pinned(number) or await self._open_pinned(rung, number)
         self._settle()
@@ -373,7 +426,7 @@ class Channel:
 
     def _look_further(self, now: float) -> None:
         """Those whom the link names may have gone on to other renditions, and know nothing of the first one's swarm."""
-        if self._members and not self.renditions:
+        if self._members and not self.renditions and not self._locked:
             count = min(1 + int((now - self._joined_s) / FURTHER_S), FURTHER_MAX)
             self._enter(self._members | frozenset(range(FIRST, FIRST + count)))
 
@@ -388,10 +441,20 @@ class Channel:
         peers = (*self.link.peers, *(peer.address for status in swarms for peer in status.peers))
         return replace(self.link, peers=tuple(dict.fromkeys(peers))[:PEERS_MAX])
 
-    def _take_manifest(self, manifest: Manifest) -> None:
-        self.link = replace(self.link, title=manifest.title)
+    def _take_manifest(self, news: ManifestReady) -> None:
+        manifest = news.manifest
+        self.lock, self._locked = manifest.lock, news.locked
+        if manifest.lock is not None:
+            self.take_keys()
+        self.link = replace(self.link, title=self.link.title if news.locked else clean_title(manifest.title))
         if manifest.ended:
             self.end()
+            return
+        if news.locked:
+            self._described.set()
+            self._renditions.close()
+            chosen, self._renditions = self._renditions.is_chosen, self._fresh()
+            self._renditions.is_chosen = chosen
             return
         try:
             self.describe(manifest.epoch, manifest.renditions)
@@ -410,78 +473,21 @@ class Channel:
         else:
             self._swarm.lend(self.stream, wanted.rendition, wanted.number, None)
 
+    def _bury(self, tombstone: Tombstone) -> None:
+        """Its owner has ended the stream for good; the node has left it."""
+        self.tombstone = tombstone
+        self._members = frozenset()
+        self.end()
+
     def _take_old(self, ready: PieceReady) -> None:
         """A piece from before a shelf's first one."""
         if self.archive is None:
             return
         try:
-            self.archive.take(_read_piece(ready), self._clock())
+            self.archive.take(read_piece(ready), self._clock())
         except MediaError:
             self.archive.gone(ready.rendition, ready.number, self._clock())
-
-    def _tell_of_equivocation(self, news: Equivocation) -> None:
-        """The broadcaster's key signed two pieces of one number; both headers prove it. Logged ever more rarely."""
-        self._equivocations += 1
-        if self._equivocations.bit_count() == 1:
-            first, second = (header.hex() for header in news.headers)
-            logger.warning(
-                "%s: its broadcaster signed piece %d twice (%d such pieces so far), or two broadcasters use its key; "
-                "the proof: %s %s",
-                self.name, news.number, self._equivocations, first, second,
-            )  # fmt: skip
-
-    def _count_broken(self, ready: PieceReady, error: MediaError) -> None:
-        """Signed by the broadcaster and still no media: its fault, not a peer's. Logged ever more rarely."""
-        self.pieces_broken += 1
-        self._renditions.lose(ready.rendition, ready.number, self._clock())
-        if self.pieces_broken.bit_count() == 1:
-            logger.warning("%s: piece %d is broken (%d so far): %s", self.name, ready.number, self.pieces_broken, error)
-
-
-def _read_piece(ready: PieceReady) -> Piece:
-    """What the swarm has handed out, as media. Raises MediaError when it is none."""
-    piece = Piece(
-        number=ready.number,
-        epoch=ready.epoch,
-        capture_us=ready.capture_us,
-        duration_us=ready.duration_us,
-        content=unpack(ready.payload),
-        rendition=ready.rendition,
-        record=Record(ready.header, ready.payload) if ready.header else None,
-    )
-    check(piece)
-    return piece
 
 
 def _now_us() -> int:
     return time.time_ns() // 1000
-
-
-def _no_rung_problem(names: list[str]) -> Problem:
-    if not names:
-        return Problem(
-            status=503, title="The stream has not said yet what it has", detail="Try again in a moment.", slug="not-yet"
-        )
-    return Problem(
-        status=404,
-        title="This stream has no such rendition",
-        detail=f"What there is: {', '.join(names)}. Without one in the URL the gateway chooses.",
-        slug="no-rendition",
-    )
-
-
-def _silent_problem() -> Problem:
-    return Problem(
-        status=504,
-        title=f"Nothing has come of this stream for {SILENT_S:.0f} s",
-        detail="Its broadcaster may have gone. It is still being waited for: try again later.",
-        slug="silent",
-    )
-
-
-def _unreachable_problem() -> Problem:
-    return Problem(
-        status=504,
-        title="No peer of this stream can be reached",
-        detail="The broadcast may be over, or the link is old: ask for a fresh one. It is still being tried.",
-    )

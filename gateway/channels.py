@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+from collections.abc import Callable
 from functools import partial
 
 from gateway.channel import Channel, Clock, Swarm
@@ -30,9 +31,12 @@ class Channels:
         idle_leave_s: float,
         clock: Clock = time.monotonic,
         shelves: Shelves | None = None,
+        refuse: Callable[[StreamId], None] = lambda _: None,
     ) -> None:
+        """``refuse`` raises Problem for a stream that may not be here."""
         self._swarm = swarm
         self._shelves = shelves
+        self._refuse = refuse
         self._window_s = window_s
         self._idle_leave_s = idle_leave_s
         self._clock = clock
@@ -46,25 +50,36 @@ class Channels:
         return list(reversed(self._channels.values()))
 
     def add(self, link: Link) -> Channel:
-        """Know a stream; a second link to it adds its peers. Raises Problem when there are too many."""
+        """Know a stream; a second link to it adds its peers. Raises Problem when it may not be here."""
+        self._refuse(link.stream)
         known = self._channels.get(stream_name(link.stream))
         if known is not None:
             known.add_peers(link)
             return known
         return self._enter(link, is_local=False)
 
-    def add_local(self, stream: StreamId, title: str) -> Channel:
-        """Know a stream that is broadcast from here."""
+    def add_local(self, stream: StreamId, title: str, secret: str = "") -> Channel:
+        """Know a stream that is broadcast from here; ``secret``: of its link, if it is sealed.
+
+        Raises Problem when it is refused.
+        """
+        self._refuse(stream)
         known = self._channels.get(stream_name(stream))
         if known is None:
-            return self._enter(Link(stream, title), is_local=True)
+            return self._enter(Link(stream, title, secret=secret), is_local=True)
         if known.joined and not known.is_local:
             known.leave()
-        known.go_local(title)
+        known.go_local(title, secret)
         return known
 
     def get(self, name: str) -> Channel:
-        """The stream of this name, or of a view of it (``<stream>/720p``). Raises Problem when it is not here."""
+        """The stream of this name, or of a view of it (``<stream>/720p``). Raises Problem when it is not here, or is
+        refused."""
+        channel = self._find(name)
+        self._refuse(channel.stream)
+        return channel
+
+    def _find(self, name: str) -> Channel:
         channel = self._channels.get(name.partition("/")[0])
         if channel is None:
             raise Problem(
@@ -76,7 +91,7 @@ class Channels:
 
     def remove(self, name: str) -> None:
         """Leave and forget a stream. Raises Problem when it is unknown, or broadcast from here."""
-        channel = self.get(name)
+        channel = self._find(name)
         if channel.is_local:
             raise Problem(
                 status=409,
@@ -112,9 +127,18 @@ class Channels:
         while True:
             await asyncio.sleep(every_s)
             for channel in self.all():
+                if self._is_refused(channel) and channel.joined and not channel.is_local:
+                    channel.leave()
                 channel.steer()
                 if channel.leave_if_idle(self._idle_leave_s):
                     logger.info("%s: nobody watches, left its swarm", channel.name)
+
+    def _is_refused(self, channel: Channel) -> bool:
+        try:
+            self._refuse(channel.stream)
+        except Problem:
+            return True
+        return False
 
     def close(self) -> None:
         """Wake all players that wait; what they get is the end."""

@@ -7,24 +7,60 @@ from typing import Annotated
 
 import typer
 
-from gateway.broadcasts import Programme
-from gateway.commands.broadcast import run_broadcast
+from gateway.broadcasts import Programme, admission_of
+from gateway.commands.broadcast import choose_password, run_broadcast
+from gateway.commands.broadcasts import show_broadcasts, stop_broadcast
 from gateway.commands.demo import run_demo
-from gateway.commands.keys import add_key, list_keys, remove_key, rotate_key
+from gateway.commands.doctor import run_doctor
+from gateway.commands.end import end_pushed, end_titled
+from gateway.commands.keys import add_key, list_keys, protect_keys, remove_key, rotate_key, unprotect_keys
+from gateway.commands.link import show_link
 from gateway.commands.record import run_record
 from gateway.commands.relay import run_relay
 from gateway.commands.serve import run_gateway
+from gateway.commands.tickets import issue_ticket, list_tickets, revoke_ticket, show_own_key
 from gateway.commands.watch import Player, run_watch
 from gateway.demo.supervisor import Plan
 from gateway.errors import CannotStart
-from gateway.latency import Latency
 from gateway.logs import set_up_logging
 from gateway.media.errors import MediaError
+from gateway.options import (
+    AllowPrivate,
+    AsJson,
+    ChosenPassword,
+    Config,
+    DownloadOnly,
+    EncodeLongGop,
+    EncoderName,
+    Host,
+    Inputs,
+    KeyName,
+    Ladder,
+    LatencyPreset,
+    LogLevel,
+    Loop,
+    Microphone,
+    MonthlyBudget,
+    NewKey,
+    Private,
+    Shuffle,
+    StreamLink,
+    TicketName,
+    Tickets,
+    Trackers,
+    UploadCap,
+    UseDht,
+    UseLan,
+    WebPort,
+    WithParent,
+    Yes,
+)
 from gateway.serving import run
 from gateway.settings import Settings, load_settings
-from gateway.terminal import new_console
+from gateway.terminal import ask_secret, new_console
 from swarm.errors import LinkError
-from swarm.link import Link, parse_link
+from swarm.link import Link
+from swarm.pasted import find_link
 
 CANNOT_START = 2
 """Exit code when a command cannot do what it was asked for; the reason stands on standard error."""
@@ -42,40 +78,10 @@ keys_app = typer.Typer(
     help="Make and take back the keys by which others push broadcasts to this gateway.", no_args_is_help=True
 )
 app.add_typer(keys_app, name="keys", rich_help_panel="Broadcast")
-
-Config = Annotated[
-    Path | None,
-    typer.Option(help="Settings file; without it the user's or the system's gateway.toml.", metavar="FILE"),
-]
-Host = Annotated[str | None, typer.Option(help="Address of the web side; 0.0.0.0 opens it to the network.")]
-WebPort = Annotated[int | None, typer.Option(help="TCP port of the web side; 0 takes any free one.", min=0, max=65535)]
-LogLevel = Annotated[str | None, typer.Option(help="debug, info, warning or error.", metavar="LEVEL")]
-UploadCap = Annotated[
-    str | None, typer.Option("--upload-cap", help="Most to send to peers, in bit/s: 2M, 800k.", metavar="RATE")
-]
-MonthlyBudget = Annotated[
-    str | None,
-    typer.Option(
-        "--monthly-budget", help="Most to send to peers in a calendar month, in bytes: 100G.", metavar="BYTES"
-    ),
-]
-DownloadOnly = Annotated[
-    bool | None, typer.Option("--download-only/--no-download-only", help="Send nothing to peers.", show_default=False)
-]
-LatencyPreset = Annotated[
-    Latency | None,
-    typer.Option("--latency", help="How late viewers may be: shorter parts, or more in stock for bad networks."),
-]
-StreamLink = Annotated[str, typer.Argument(help="The stream's link: seedcast:...", metavar="LINK", show_default=False)]
-Ladder = Annotated[
-    str | None,
-    typer.Option(
-        help="Sizes to encode it in, such as 720p,360p; each viewer gets what reaches it. With audio, sound alone too.",
-        metavar="SIZES",
-    ),
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print a report as one JSON object a second.")]
-WithParent = Annotated[bool, typer.Option("--with-parent", hidden=True, help="End when standard input ends.")]
+tickets_app = typer.Typer(help="Say who may watch a stream that is for ticket holders.", no_args_is_help=True)
+app.add_typer(tickets_app, name="tickets", rich_help_panel="Broadcast")
+broadcasts_app = typer.Typer(help="Show and end what the gateway on this machine puts on air: inputs and pushes.")
+app.add_typer(broadcasts_app, name="broadcasts", rich_help_panel="Broadcast")
 
 
 @app.command(rich_help_panel="Watch")
@@ -89,6 +95,9 @@ def gateway(
     latency: LatencyPreset = None,
     upload_cap: UploadCap = None,
     monthly_budget: MonthlyBudget = None,
+    trackers: Trackers = None,
+    dht: UseDht = None,
+    lan: UseLan = None,
     download_only: DownloadOnly = None,
     config: Config = None,
     log_level: LogLevel = None,
@@ -104,6 +113,9 @@ def gateway(
         latency=latency,
         upload_limit_bps=upload_cap,
         upload_budget_bytes=monthly_budget,
+        trackers=trackers,
+        dht=dht,
+        lan=lan,
         download_only=download_only,
     )
     run(run_gateway(settings, with_parent=with_parent, console=new_console()))
@@ -114,9 +126,13 @@ def watch(
     link: StreamLink,
     *,
     player: Annotated[Player, typer.Option(help="What shows it; print only prints the URL.")] = Player.BROWSER,
+    password: Annotated[bool, typer.Option("--password", help="Ask for the password of a locked stream.")] = False,
     port: WebPort = None,
     upload_cap: UploadCap = None,
     monthly_budget: MonthlyBudget = None,
+    trackers: Trackers = None,
+    dht: UseDht = None,
+    lan: UseLan = None,
     download_only: DownloadOnly = None,
     config: Config = None,
     log_level: LogLevel = "warning",
@@ -128,9 +144,14 @@ def watch(
         log_level=log_level,
         upload_limit_bps=upload_cap,
         upload_budget_bytes=monthly_budget,
+        trackers=trackers,
+        dht=dht,
+        lan=lan,
         download_only=download_only,
     )
-    run(run_watch(settings, _link(link), player, new_console()))
+    console = new_console()
+    known = ask_secret("Password", console) if password else ""
+    run(run_watch(settings, _link(link), player, console, password=known))
 
 
 @app.command(rich_help_panel="Watch")
@@ -146,6 +167,9 @@ def record(
     ] = None,
     upload_cap: UploadCap = None,
     monthly_budget: MonthlyBudget = None,
+    trackers: Trackers = None,
+    dht: UseDht = None,
+    lan: UseLan = None,
     download_only: DownloadOnly = None,
     config: Config = None,
     log_level: LogLevel = "warning",
@@ -156,6 +180,9 @@ def record(
         log_level=log_level,
         upload_limit_bps=upload_cap,
         upload_budget_bytes=monthly_budget,
+        trackers=trackers,
+        dht=dht,
+        lan=lan,
         download_only=download_only,
     )
     run(run_record(settings, _link(link), file, rung=rung, console=new_console()))
@@ -163,39 +190,49 @@ def record(
 
 @app.command(rich_help_panel="Broadcast")
 def broadcast(
-    source: Annotated[
-        str,
-        typer.Argument(
-            help="A file, a URL, a camera such as /dev/video0, or [bold]test[/] for the test picture.", metavar="INPUT"
-        ),
-    ],
+    sources: Inputs,
     *,
     title: Annotated[str, typer.Option(help="What viewers see as its name.")] = "Untitled",
-    loop: Annotated[bool, typer.Option("--loop", help="Begin again when a file is over.")] = False,
+    loop: Loop = False,
+    shuffle: Shuffle = False,
+    microphone: Microphone = "",
+    allow_private: AllowPrivate = False,
     port: Annotated[int, typer.Option(help="TCP port to watch it at from here; 0: any.", min=0, max=65535)] = 0,
-    new_key: Annotated[
-        bool, typer.Option("--new-key", help="A new stream each time, rather than the same link for the same title.")
-    ] = False,
+    new_key: NewKey = False,
+    private: Private = False,
+    password: ChosenPassword = False,
+    tickets: Tickets = False,
     ladder: Ladder = None,
     latency: LatencyPreset = None,
+    encode_long_gop: EncodeLongGop = None,
+    encoder: EncoderName = None,
     as_json: AsJson = False,
     upload_cap: UploadCap = None,
     monthly_budget: MonthlyBudget = None,
+    trackers: Trackers = None,
+    dht: UseDht = None,
+    lan: UseLan = None,
     config: Config = None,
     log_level: LogLevel = "warning",
     with_parent: WithParent = False,
 ) -> None:
     """Put a video on the air, and print the link that others watch it by."""
     settings = _settings(
-        config,
-        port=port,
-        log_level=log_level,
-        ladder=ladder,
-        latency=latency,
-        upload_limit_bps=upload_cap,
-        upload_budget_bytes=monthly_budget,
+        config, port=port, log_level=log_level, ladder=ladder, latency=latency, encode_long_gop=encode_long_gop,
+        encoder=encoder, upload_limit_bps=upload_cap, upload_budget_bytes=monthly_budget, trackers=trackers, dht=dht,
+        lan=lan,
+    )  # fmt: skip
+    programme = Programme(
+        sources=tuple(sources),
+        title=title,
+        loop=loop,
+        shuffle=shuffle,
+        microphone=microphone,
+        allow_private=allow_private,
+        new_key=new_key,
+        admission=admission_of(private=private, password=password, tickets=tickets),
+        password=choose_password(new_console()) if password else "",
     )
-    programme = Programme(source=source, title=title, loop=loop, new_key=new_key)
     run(run_broadcast(settings, programme, as_json=as_json, with_parent=with_parent, console=new_console()))
 
 
@@ -209,13 +246,47 @@ def relay(
     as_json: AsJson = False,
     upload_cap: UploadCap = None,
     monthly_budget: MonthlyBudget = None,
+    trackers: Trackers = None,
+    dht: UseDht = None,
+    lan: UseLan = None,
     config: Config = None,
     log_level: LogLevel = "warning",
     with_parent: WithParent = False,
 ) -> None:
     """Help a stream with this machine's upload, without watching it."""
-    settings = _settings(config, log_level=log_level, upload_limit_bps=upload_cap, upload_budget_bytes=monthly_budget)
+    settings = _settings(
+        config,
+        log_level=log_level,
+        upload_limit_bps=upload_cap,
+        upload_budget_bytes=monthly_budget,
+        trackers=trackers,
+        dht=dht,
+        lan=lan,
+    )
     run(run_relay(settings, _link(link), rung=rung, as_json=as_json, with_parent=with_parent, console=new_console()))
+
+
+@app.command(rich_help_panel="Watch")
+def link(text: StreamLink) -> None:
+    """Show what a link says, in both its forms and as a QR code."""
+    show_link(_link(text), new_console())
+
+
+@app.command(rich_help_panel="Try it")
+def doctor(
+    links: Annotated[
+        list[str] | None,
+        typer.Argument(help="Links of streams on air, whose peers are asked.", metavar="[LINK]...", show_default=False),
+    ] = None,
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the findings as one JSON list.")] = False,
+    config: Config = None,
+    log_level: LogLevel = "warning",
+) -> None:
+    """Tell in plain words what this network can do for peers, and what to change."""
+    settings = _settings(config, log_level=log_level)
+    known = [_link(text) for text in [*(links or ()), *settings.links]]
+    run(run_doctor(settings, known, as_json=as_json, console=new_console()))
 
 
 @app.command(rich_help_panel="Try it")
@@ -246,19 +317,19 @@ def demo(
     run(run_demo(plan, with_browser=not no_browser, console=new_console()))
 
 
-KeyName = Annotated[str, typer.Argument(help="Who it is for; a name of your choice.", metavar="NAME")]
-
-
 @keys_app.command("add")
 def add(
     name: KeyName,
     *,
     title: Annotated[str, typer.Option(help="What viewers see as the stream's name; else NAME.")] = "",
     days: Annotated[float | None, typer.Option(help="Good for so many days; without it for ever.", min=0)] = None,
+    private: Private = False,
+    tickets: Tickets = False,
     config: Config = None,
 ) -> None:
     """Make a key, and print it this once."""
-    add_key(_settings(config), name, title=title or name, days=days, console=new_console())
+    console = new_console()
+    add_key(_settings(config), name, title=title or name, days=days, private=private, tickets=tickets, console=console)
 
 
 @keys_app.command("list")
@@ -274,9 +345,108 @@ def rotate(name: KeyName, *, config: Config = None) -> None:
 
 
 @keys_app.command("remove")
-def remove(name: KeyName, *, config: Config = None) -> None:
+def remove(
+    name: KeyName,
+    *,
+    end_stream: Annotated[
+        bool, typer.Option("--end-stream", help="End its stream too, for good and for everybody.")
+    ] = False,
+    yes: Yes = False,
+    config: Config = None,
+) -> None:
     """Take a key back."""
-    remove_key(_settings(config), name, new_console())
+    settings, console = _settings(config), new_console()
+    if end_stream:
+        end_pushed(settings, name, reason="", sure=yes, console=console)
+    remove_key(settings, name, console)
+
+
+@app.command(rich_help_panel="Broadcast")
+def end(
+    title: Annotated[str, typer.Argument(help="The stream's title, as it was broadcast from here.", metavar="TITLE")],
+    *,
+    reason: Annotated[str, typer.Option(help="One line for its viewers.")] = "",
+    yes: Yes = False,
+    config: Config = None,
+) -> None:
+    """End a stream for good: its link is dead then, for everybody."""
+    end_titled(_settings(config), title, reason=reason, sure=yes, console=new_console())
+
+
+@tickets_app.command("issue")
+def issue(
+    link: StreamLink,
+    name: TicketName,
+    *,
+    days: Annotated[float, typer.Option(help="Good for so many days.", min=0.001, max=3650)] = 30.0,
+    viewer: Annotated[
+        str | None,
+        typer.Option("--for", help="The viewer's own key, as 'seedcast tickets mine' shows it there.", metavar="KEY"),
+    ] = None,
+    config: Config = None,
+) -> None:
+    """Make a ticket for one viewer, and print its link this once."""
+    issue_ticket(_settings(config), _link(link), name, days=days, viewer=viewer, console=new_console())
+
+
+@tickets_app.command("revoke")
+def revoke(link: StreamLink, name: TicketName, *, config: Config = None) -> None:
+    """Take a ticket back; its viewer's picture ends with the key of the moment."""
+    revoke_ticket(_settings(config), _link(link), name, new_console())
+
+
+@tickets_app.command("list")
+def show_tickets(
+    link: Annotated[str | None, typer.Argument(help="Of this stream only.", metavar="LINK")] = None,
+    *,
+    config: Config = None,
+) -> None:
+    """Show who has tickets, and until when."""
+    list_tickets(_settings(config), _link(link) if link is not None else None, new_console())
+
+
+@tickets_app.command("mine")
+def mine(*, config: Config = None) -> None:
+    """Show the key by which an owner can make a ticket for this machine alone."""
+    show_own_key(_settings(config), new_console())
+
+
+@broadcasts_app.callback(invoke_without_command=True)
+def broadcasts(
+    context: typer.Context,
+    *,
+    port: WebPort = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print what the gateway tells, as JSON.")] = False,
+    config: Config = None,
+) -> None:
+    """Show and end what the gateway on this machine puts on air: inputs and pushes."""
+    if context.invoked_subcommand is None:
+        run(show_broadcasts(_settings(config, port=port), as_json=as_json, console=new_console()))
+
+
+@broadcasts_app.command("stop")
+def stop(
+    broadcast_id: Annotated[
+        str, typer.Argument(help="The broadcast's id, or its beginning.", metavar="ID", show_default=False)
+    ],
+    *,
+    port: WebPort = None,
+    config: Config = None,
+) -> None:
+    """End a broadcast."""
+    run(stop_broadcast(_settings(config, port=port), broadcast_id, console=new_console()))
+
+
+@keys_app.command("protect")
+def protect(*, config: Config = None) -> None:
+    """Protect all key files by a passphrase; end the gateway first."""
+    protect_keys(_settings(config), new_console())
+
+
+@keys_app.command("unprotect")
+def unprotect(*, config: Config = None) -> None:
+    """Keep all key files without a passphrase again."""
+    unprotect_keys(_settings(config), new_console())
 
 
 def _settings(config: Path | None, **options: object) -> Settings:
@@ -287,7 +457,7 @@ def _settings(config: Path | None, **options: object) -> Settings:
 
 def _link(text: str) -> Link:
     try:
-        return parse_link(text.strip())
+        return find_link(text)
     except LinkError as error:
         raise CannotStart(f"This link cannot be read: {error}") from error
 

@@ -1,7 +1,8 @@
 """How the gateway logs: one handler on stderr, one line format, no secrets.
 
-An ingest key stands in a path (``/ingest/<key>``, ``rtmp://host/live/<key>``), where an access log or a traceback would
-show it; the formatter strikes it out wherever it turns up, so that no logger has to be trusted with it.
+An ingest key stands in a path (``/ingest/<key>``, ``/whip/<key>``, ``rtmp://host/live/<key>``), where an access log or
+a traceback would show it, and what opens a sealed stream stands in its link behind the ``#``; the formatter strikes
+both out wherever they turn up, so that no logger has to be trusted with them.
 """
 
 import logging
@@ -10,7 +11,10 @@ import re
 from gateway.settings import LogLevel
 
 LINE = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
-SECRET = re.compile(r"(/ingest/|rtmps?://[^\s/]+/[^\s/]+/|passphrase=|streamid=)[^\s/?#&\"']+")
+SECRET = re.compile(
+    r"(/ingest/|/whip/(?:sessions/)?|[Aa]uthorization: (?:Basic|Bearer) |rtmps?://[^\s/]+/[^\s/]+/|passphrase=|streamid="
+    r"|seedcast:[^\s#]*#)[^\s/?#&\"']+"
+)
 STRUCK_OUT = r"\1***"
 
 # What these say below the level is of use only to those who work on Seedcast. The QUIC library warns of every link

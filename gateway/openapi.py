@@ -21,6 +21,9 @@ ANSWER = {
     "description": "A problem.",
     "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
 }
+CREATED: dict[int | str, dict[str, Any]] = {
+    201: {"headers": {"Location": {"description": "Where it is from now on.", "schema": {"type": "string"}}}}
+}
 FRAMEWORKS = ("HTTPValidationError", "ValidationError")
 """What the framework would answer to bad input, and this gateway never does."""
 

@@ -11,6 +11,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from gateway.errors import CannotStart
+from gateway.http_door import HttpDoor
 
 if sys.platform != "win32":
     import uvloop
@@ -77,6 +78,7 @@ async def serve(
     """
     config = uvicorn.Config(
         app,
+        http=HttpDoor,
         lifespan="off",
         log_config=None,
         access_log=False,

@@ -4,6 +4,7 @@
 """
 
 import os
+import re
 import tomllib
 from dataclasses import replace
 from ipaddress import ip_address, ip_network
@@ -24,8 +25,13 @@ from pydantic_settings import (
 from gateway.errors import SettingsError
 from gateway.ladder import read_ladder
 from gateway.latency import PACES, Latency, Pace
+from swarm.errors import LinkError
+from swarm.link import parse_stream_name
+from swarm.sealer import ROTATION_S
+from swarm.sealing import ROTATION_S_MAX, ROTATION_S_MIN
 from swarm.settings import NodeSettings
-from swarm.units import Address
+from swarm.tracker_url import TrackerUrl, parse_tracker
+from swarm.units import Address, PeerId
 
 SYSTEM_FILE = Path("/etc/seedcast/gateway.toml")
 
@@ -48,11 +54,24 @@ def parse_quantity(value: object) -> object:
 Quantity = Annotated[int, BeforeValidator(parse_quantity), Field(ge=0, le=10**15)]
 """A number of bits or bytes, or a text such as "2M"."""
 
+NODE_HOST = re.compile(r"[A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\]")
+
 PART_MS_MIN = 100
 SEGMENT_S_MIN = 0.5
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 EncoderPreset = Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow"]
+Encoder = Literal[
+    "auto",
+    "software",
+    "h264_nvenc",
+    "h264_qsv",
+    "h264_vaapi",
+    "h264_videotoolbox",
+    "h264_amf",
+    "h264_v4l2m2m",
+]
+CopyCodec = Literal["h264", "hevc", "av1", "aac", "ac3", "eac3", "opus"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 
 
@@ -75,14 +94,35 @@ class Settings(BaseSettings):
     links: Words = ()
     log_level: LogLevel = "info"
     data_dir: Path = Field(default_factory=user_data_dir)
+    key_passphrase_file: str = ""
 
-    swarm_host: str = "0.0.0.0"  # noqa: S104 - peers come from elsewhere; the web side stays on loopback
+    swarm_host: str = "::"  # peers come from elsewhere; the web side stays on loopback
     swarm_port: Port = 0
     advertise: Words = ()
+    port_mapping: bool = True
     upload_limit_bps: Quantity = 0
     upload_budget_bytes: Quantity = 0
     download_only: bool = False
     source_multiple: Annotated[float, Field(ge=1.4, le=100)] = 3.0
+    trackers: Words = (
+        "udp://tracker.opentrackr.org:1337/announce",
+        "udp://open.stealth.si:80/announce",
+        "udp://tracker.torrent.eu.org:451/announce",
+        "udp://exodus.desync.com:6969/announce",
+    )
+    tracker_proxy: str = ""
+    dht: bool = True
+    dht_port: Port = 0
+    dht_bootstrap: Words = (
+        "dht.libtorrent.org:25401",
+        "router.bittorrent.com:6881",
+        "dht.transmissionbt.com:6881",
+    )
+    lan: bool = True
+    remember_peers: bool = True
+    only_peers: Words = ()
+    tracker: Literal["off", "known", "open"] = "known"
+    tracker_url: str = ""
 
     window_s: Annotated[float, Field(ge=6, le=3600)] = 30.0
     idle_leave_s: Annotated[float, Field(ge=1)] = 30.0
@@ -90,11 +130,15 @@ class Settings(BaseSettings):
     timeshift_bytes: Quantity = 2_000_000_000
     ts_segment_s: Annotated[float, Field(ge=1, le=10)] = 2.0
 
+    blocklists: Words = ()
+    blocklist_refresh_s: Annotated[float, Field(ge=60)] = 3600.0
+
     rtmp_port: Port = 1935
     rtmps_port: Port = 1936
     rtmps_cert: str = ""
     rtmps_key: str = ""
     srt_port: Port = 8890
+    whip_port: Port = 8891
     ingest_idle_s: Annotated[float, Field(ge=1)] = 10.0
     ingest_linger_s: Annotated[float, Field(ge=0)] = 30.0
     slate: bool = False
@@ -103,11 +147,28 @@ class Settings(BaseSettings):
     part_ms: Annotated[int, Field(ge=0, le=1000)] = 0
     video_bitrate_bps: Annotated[int, Field(ge=50_000, le=100_000_000)] = 2_500_000
     audio_bitrate_bps: Annotated[int, Field(ge=16_000, le=1_000_000)] = 128_000
+    encoder: Encoder = "auto"
     encoder_preset: EncoderPreset = "veryfast"
+    copy_codecs: Annotated[tuple[CopyCodec, ...], NoDecode] = ("h264", "hevc", "av1", "aac", "ac3", "eac3", "opus")
+    encode_long_gop: bool = False
     ladder: Words = ()
+    key_rotation_s: Annotated[int, Field(ge=ROTATION_S_MIN, le=ROTATION_S_MAX)] = ROTATION_S
     webhooks: Words = ()
 
-    @field_validator("allowed_hosts", "trusted_proxies", "links", "advertise", "ladder", "webhooks", mode="before")
+    @field_validator(
+        "allowed_hosts",
+        "trusted_proxies",
+        "links",
+        "advertise",
+        "trackers",
+        "dht_bootstrap",
+        "only_peers",
+        "ladder",
+        "webhooks",
+        "blocklists",
+        "copy_codecs",
+        mode="before",
+    )
     @classmethod
     def _split_words(cls, value: object) -> object:
         return tuple(word.strip() for word in value.split(",") if word.strip()) if isinstance(value, str) else value
@@ -137,6 +198,46 @@ class Settings(BaseSettings):
         for url in value:
             if not url.startswith(("http://", "https://")) or not urlsplit(url).hostname:
                 raise ValueError(f"{url} is no http:// or https:// URL")
+        return value
+
+    @field_validator("trackers")
+    @classmethod
+    def _check_trackers(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for text in value:
+            parse_tier(text)
+        return value
+
+    @field_validator("tracker_proxy")
+    @classmethod
+    def _check_proxy(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if value and (parts.scheme not in {"socks5", "socks5h"} or not parts.hostname or not parts.port):
+            raise ValueError("a proxy is written as socks5://127.0.0.1:9050")
+        return value
+
+    @field_validator("dht_bootstrap")
+    @classmethod
+    def _check_nodes(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for text in value:
+            host, _, port = text.rpartition(":")
+            if not NODE_HOST.fullmatch(host) or not port.isdecimal() or not 1 <= int(port) <= 65535:
+                raise ValueError(f"{text}: a node of the DHT is written as host:port, such as router.example:6881")
+        return value
+
+    @field_validator("only_peers")
+    @classmethod
+    def _check_peers(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if value and not any(isinstance(parse_peer(text), Address) for text in value):
+            raise ValueError("name the address of one at least: nobody is asked where the others are")
+        for text in value:
+            parse_peer(text)
+        return value
+
+    @field_validator("tracker_url")
+    @classmethod
+    def _check_tracker_url(cls, value: str) -> str:
+        if value and parse_tier(value)[0].scheme == "udp":
+            raise ValueError(f"{value}: the gateway's own tracker speaks http:// or, behind a proxy, https://")
         return value
 
     @field_validator("ladder")
@@ -174,8 +275,21 @@ class Settings(BaseSettings):
         """The addresses to put into links, ``port`` where the setting names none."""
         return tuple(parse_address(text, default_port=port) for text in self.advertise)
 
+    @property
+    def tracker_tiers(self) -> tuple[tuple[TrackerUrl, ...], ...]:
+        """The user's trackers; those of one tier stand for each other."""
+        return tuple(parse_tier(text) for text in self.trackers)
+
+    @property
+    def only_addresses(self) -> tuple[Address, ...]:
+        """Where the only peers are that this node talks to."""
+        return tuple(peer for text in self.only_peers if isinstance(peer := parse_peer(text), Address))
+
     def node_settings(self) -> NodeSettings:
+        peers = [parse_peer(text) for text in self.only_peers]
         return NodeSettings(
+            only_addresses=frozenset(self.only_addresses),
+            only_keys=frozenset(PeerId(peer) for peer in peers if not isinstance(peer, Address)),
             upload_cap_bps=float(self.upload_limit_bps),
             download_only=self.download_only,
             source_multiple=self.source_multiple,
@@ -195,6 +309,24 @@ def parse_address(text: str, *, default_port: int) -> Address:
     if not 1 <= port <= 65535:
         raise ValueError(f"{text}: a port is a number from 1 to 65535")
     return Address(str(ip_address(host)), port)
+
+
+def parse_peer(text: str) -> Address | bytes:
+    """``1.2.3.4:5000``, ``[2001:db8::1]:5000``, or a peer's key of 52 characters. Raises ValueError."""
+    if ":" in text:
+        return parse_address(text, default_port=0)
+    try:
+        return parse_stream_name(text)
+    except LinkError as error:
+        raise ValueError(f"{text}: a peer is written as address:port, or as its key of 52 characters") from error
+
+
+def parse_tier(text: str) -> tuple[TrackerUrl, ...]:
+    """One tracker, or several with | between them that stand for each other. Raises ValueError."""
+    try:
+        return tuple(parse_tracker(url.strip()) for url in text.split("|"))
+    except LinkError as error:
+        raise ValueError(str(error)) from error
 
 
 def settings_file(chosen: Path | None) -> Path | None:

@@ -12,6 +12,7 @@ from gateway.errors import CannotStart
 from gateway.ingest.certificate import server_context
 from gateway.ingest.rtmp import RtmpPort
 from gateway.ingest.srt import SrtPort
+from gateway.ingest.webrtc.dtls import INSTALLED
 from gateway.serving import listen
 from gateway.settings import Settings
 
@@ -49,6 +50,13 @@ async def ingest_ports(gateway: Gateway) -> AsyncIterator[list[str]]:
                 addresses.append(f"srt://localhost:{settings.srt_port}?streamid=<name>&passphrase=<key>")
             except OSError:
                 logger.warning("No SRT pushes: port %d is not free. Choose another srt_port.", settings.srt_port)
+        if settings.whip_port and INSTALLED:
+            try:
+                bound = stack.enter_context(closing(bind(settings.host, settings.whip_port)))
+                await stack.enter_async_context(gateway.whip.serving(bound))
+                addresses.append(f"http://localhost:{settings.port}/whip with <key> as bearer token (WHIP)")
+            except OSError:
+                logger.warning("No WHIP pushes: port %d is not free. Choose another whip_port.", settings.whip_port)
         yield addresses
 
 

@@ -11,6 +11,7 @@ from gateway.commands.ingest_ports import ingest_ports
 from gateway.serving import listen, serve, url_of
 from gateway.settings import Settings
 from gateway.shutdown import stop_event
+from gateway.terminal import named
 
 
 async def run_gateway(settings: Settings, *, with_parent: bool, console: Console) -> None:
@@ -19,7 +20,7 @@ async def run_gateway(settings: Settings, *, with_parent: bool, console: Console
         async with running_gateway(settings, stop) as (gateway, url), ingest_ports(gateway) as pushes:
             console.print(f"Open {url} in a browser. Ctrl-C ends the gateway.")
             for channel in gateway.channels.all():
-                console.print(f"  {channel.title or 'Stream'}: {url}/live/{channel.name}/index.m3u8")
+                console.print(f"  {named(channel.title, channel.stream)}: {url}/live/{channel.name}/index.m3u8")
             for address in pushes:
                 console.print(f"  Push to {address}", markup=False, highlight=False)
             await stop.wait()
@@ -29,7 +30,7 @@ async def run_gateway(settings: Settings, *, with_parent: bool, console: Console
 async def running_gateway(settings: Settings, stop: asyncio.Event) -> AsyncIterator[tuple[Gateway, str]]:
     """A gateway that answers, and its URL on this machine. Ends at ``stop`` or with the block; sets ``stop``."""
     with closing(listen(settings.host, settings.port)) as listener:
-        gateway = Gateway(settings)
+        gateway = Gateway(settings.model_copy(update={"port": listener.getsockname()[1]}))
         app = web_app(gateway)
         async with app.router.lifespan_context(app):
             answering = serve(

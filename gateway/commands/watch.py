@@ -9,6 +9,7 @@ from enum import StrEnum
 import httpx
 from rich.console import Console
 
+from gateway.commands.loneliness import telling_if_lonely
 from gateway.commands.serve import running_gateway
 from gateway.errors import CannotStart
 from gateway.settings import Settings
@@ -17,6 +18,8 @@ from gateway.terminal import put_out
 from swarm.link import Link, format_link, stream_name
 
 ANSWER_S = 2.0
+UNLOCK_S = 20.0
+"""The stream has to be joined before a password can be tried."""
 
 
 class Player(StrEnum):
@@ -35,16 +38,19 @@ PROGRAMS = {
 }
 
 
-async def run_watch(settings: Settings, link: Link, player: Player, console: Console) -> None:
-    """Open the stream in the player. Raises CannotStart."""
+async def run_watch(settings: Settings, link: Link, player: Player, console: Console, *, password: str = "") -> None:
+    """Open the stream in the player, unlocked by the password if there is one. Raises CannotStart."""
     command = _find_program(player)
-    base_url = f"http://localhost:{settings.port}"
+    base_url, name = f"http://localhost:{settings.port}", stream_name(link.stream)
     with stop_event() as stop:
         if await add_to_running_gateway(base_url, link):
-            await _show(player, command, base_url, link, stop)
+            await _unlock(base_url, link, password)
+            async with telling_if_lonely(base_url, name, console):
+                await _show(player, command, base_url, link, stop)
             return
-        async with running_gateway(settings, stop) as (gateway, url):
+        async with running_gateway(settings, stop) as (gateway, url), telling_if_lonely(url, name, console):
             gateway.channels.add(link)
+            await _unlock(url, link, password)
             await _show(player, command, url, link, stop)
             if command is None:
                 console.print("The gateway runs until Ctrl-C.")
@@ -66,6 +72,21 @@ async def add_to_running_gateway(base_url: str, link: Link) -> bool:
     if not answer.is_success:
         raise CannotStart(f"The gateway at {base_url} did not take the link: {answer.json().get('detail')}")
     return True
+
+
+async def _unlock(base_url: str, link: Link, password: str) -> None:
+    """Raises CannotStart when the password does not open the stream."""
+    if not password:
+        return
+    try:
+        async with httpx.AsyncClient(base_url=base_url, timeout=UNLOCK_S, trust_env=False) as client:
+            path = f"/api/v1/streams/{stream_name(link.stream)}/unlock"
+            answer = await client.post(path, json={"password": password})
+    except httpx.HTTPError as error:
+        raise CannotStart("The gateway did not answer in time. Try again.") from error
+    if not answer.is_success:
+        problem = answer.json()
+        raise CannotStart(f"{problem.get('title')}. {problem.get('detail')}")
 
 
 def _find_program(player: Player) -> tuple[str, ...] | None:

@@ -31,6 +31,10 @@ ENVIRONMENT = {
     "SEEDCAST_SWARM_PORT": "0",
     "SEEDCAST_ADVERTISE": "",
     "SEEDCAST_LINKS": "",
+    "SEEDCAST_TRACKERS": "",
+    "SEEDCAST_DHT": "false",
+    "SEEDCAST_LAN": "false",
+    "SEEDCAST_REMEMBER_PEERS": "false",
 }
 
 

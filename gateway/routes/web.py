@@ -1,4 +1,6 @@
-"""The start page and its files: static, from inside the package, with headers that keep everything foreign out.
+"""The start page, the page for broadcasters and their files: static, from inside the package.
+
+Their headers keep everything foreign out.
 
 The files are read once, when the router is made: what is served is what was installed, and no request touches the disk.
 """
@@ -25,6 +27,8 @@ CONTENT_SECURITY_POLICY = "; ".join(
 CACHE_PAGE = "no-cache"
 CACHE_VENDOR = "public, max-age=86400"
 
+PAGES = {"index.html": "/", "broadcast.html": "/broadcast"}
+
 MEDIA_TYPES = {
     ".html": "text/html; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
@@ -34,10 +38,10 @@ MEDIA_TYPES = {
 
 
 def web_router() -> APIRouter:
-    """Routes for `/` and for every file that the page consists of."""
+    """Routes for `/`, `/broadcast` and for every file that the pages consist of."""
     router = APIRouter(include_in_schema=False)
     for path, body in _assets(resources.files("gateway") / "web", ""):
-        _serve(router, "/" if path == "index.html" else f"/{path}", path, body)
+        _serve(router, PAGES.get(path, f"/{path}"), path, body)
     return router
 
 

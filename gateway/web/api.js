@@ -29,12 +29,16 @@ export function streamDetail(id, signal) {
   return call(`api/v1/streams/${encodeURIComponent(id)}`, { signal });
 }
 
+function post(path, body) {
+  return call(path, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) });
+}
+
 export function addLink(link) {
-  return call("api/v1/streams", {
-    method: "POST",
-    headers: { "content-type": "application/json" },
-    body: JSON.stringify({ link }),
-  });
+  return post("api/v1/streams", { link });
+}
+
+export function unlock(id, password) {
+  return post(`api/v1/streams/${encodeURIComponent(id)}/unlock`, { password });
 }
 
 // The gateway may stand behind a proxy at a sub-path that it does not know: read its URLs as relative to the page.

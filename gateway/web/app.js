@@ -1,6 +1,6 @@
 // The start page: asks the gateway once a second what there is, plays the chosen stream, shows how it goes.
 
-import { addLink, listStreams, mediaUrl, Problem, streamDetail } from "./api.js";
+import { addLink, listStreams, mediaUrl, Problem, streamDetail, unlock } from "./api.js";
 import { Meter } from "./meter.js";
 import { Player } from "./player.js";
 import * as view from "./view.js";
@@ -39,16 +39,20 @@ function choose(stream, since_ms) {
   view.drawShift(stream, page.back);
   view.drawRungs(stream, page.rung);
   const same = before && stream && before.id === stream.id && before.hls_url === stream.hls_url;
-  const resumed = same && before.state === "ended" && stream.state !== "ended";
-  if (same && !resumed) return;
+  if (same && !turned(before.state, stream.state)) return;
   page.back = false;
   page.rung = "";
   page.counters.clear();
   page.rates.clear();
   meter.restart(since_ms);
   view.drawSwarm(null, page.rates);
-  if (stream) playLive();
-  else player.stop();
+  if (stream && stream.state !== "locked") playLive();
+  else player.stop(); // of a locked stream there is nothing to ask for before the gateway says that it is open
+}
+
+// Whether the player has to begin anew, or to stop.
+function turned(before, now) {
+  return before !== now && (before === "ended" || [before, now].includes("locked"));
 }
 
 // The same of the size that is pinned, if one is; `end` is what stands behind the stream's name.
@@ -139,6 +143,7 @@ function state() {
   if (page.alarm) return "unreachable";
   if (page.streams === null) return "loading";
   if (!page.chosen) return "empty";
+  if (page.chosen.state === "locked") return "locked";
   if (player.failed) return "failed";
   if (video.ended) return "ended";
   if (page.chosen.state === "ended" && (!meter.hasFrame || meter.stalled)) return "ended"; // played to its last frame
@@ -169,6 +174,19 @@ async function onAdd(event) {
     keepPolling();
   } catch (error) {
     view.drawProblem(error instanceof Problem ? error.message : UNREACHABLE);
+  }
+}
+
+async function onUnlock(event) {
+  event.preventDefault();
+  const form = event.currentTarget;
+  try {
+    await unlock(page.chosen.id, form.elements.password.value);
+    view.drawUnlockProblem("");
+    form.reset();
+    keepPolling();
+  } catch (error) {
+    view.drawUnlockProblem(error instanceof Problem ? error.message : UNREACHABLE);
   }
 }
 
@@ -204,6 +222,7 @@ function shift() {
 document.getElementById("shift").addEventListener("click", shift);
 document.getElementById("rung").addEventListener("change", pin);
 document.getElementById("add").addEventListener("submit", onAdd);
+document.getElementById("unlock").addEventListener("submit", onUnlock);
 document.getElementById("unmute").addEventListener("click", unmute);
 for (const button of document.querySelectorAll("[data-copy]")) button.addEventListener("click", onCopy);
 document.addEventListener("visibilitychange", onVisibility);

@@ -17,6 +17,12 @@ const LATE_S_MAX = 4.6;
 const PACE_MS = 250;
 const SMOOTHING = 0.25; // the lag as hls.js knows it swings with every part
 
+// A browser that has run dry more than once wants ever more in stock before it goes on: Chromium up to three seconds of
+// sound. A seek to where it is makes it forget that.
+const ROUSE_S = 0.6;
+const ROUSE_TICKS = 2;
+const ROUSE_STEP_S = 0.01;
+
 const SETTINGS = {
   lowLatencyMode: true,
   liveSyncDuration: HOLD_BACK_S,
@@ -58,6 +64,7 @@ export class Player {
   #back = false;
   #stepped = false;
   #placed = false;
+  #dry_ticks = 0;
 
   get playingDate() {
     return this.#hls?.playingDate ?? null;
@@ -166,11 +173,22 @@ export class Player {
 
   // Without this every pause of the network would stay in the delay for good.
   #pace() {
+    this.#rouse();
     const { latency, targetLatency } = this.#hls ?? {};
     if (this.#back || !latency || !targetLatency || this.video.paused) return;
     this.#late_s += (latency - targetLatency - this.#late_s) * SMOOTHING;
     const rate = nextRate(this.video.playbackRate, this.#late_s, this.buffered_s);
     if (this.video.playbackRate !== rate) this.video.playbackRate = rate;
+  }
+
+  // It could play and does not.
+  #rouse() {
+    const { video } = this;
+    const dry = !video.paused && !video.seeking && video.readyState < video.HAVE_FUTURE_DATA;
+    this.#dry_ticks = dry && this.buffered_s > ROUSE_S ? this.#dry_ticks + 1 : 0;
+    if (this.#dry_ticks < ROUSE_TICKS) return;
+    this.#dry_ticks = 0;
+    video.currentTime += ROUSE_STEP_S;
   }
 
   #start() {

@@ -33,11 +33,13 @@ const STATES = {
   stalled: ["Stalled", ""],
   ended: ["Ended", "This stream has ended."],
   failed: ["Cannot play", ""],
+  locked: ["Locked", "This stream is locked."],
   unreachable: ["No answer", "The gateway does not answer."],
 };
 
 // What the gateway says of a stream that has no picture, where that is more than the page's own state tells.
 export const NOTICES = {
+  locked: "This stream is locked: what opens it is missing here. It is passed on to others all the same.",
   unreachable: "None of this stream's peers can be reached. Trying again…",
   stalled: "The stream has paused: nothing comes from its peers. Waiting…",
   silent: "Nothing has come of this stream for a minute: its broadcaster may have gone. Waiting…",
@@ -57,7 +59,7 @@ export function drawState(state, { trouble = null, covered = true, alarm = null 
 
 export function drawStreams(streams, chosen) {
   const list = byId("streams");
-  const signature = JSON.stringify(streams.map((s) => [s.id, s.title, s.state, s.peers, s.is_local, s.id === chosen]));
+  const signature = JSON.stringify(streams.map((s) => [s.id, s.key, s.title, s.state, s.peers, s.is_local, s.id === chosen]));
   if (list.dataset.drawn === signature) return; // leaves the keyboard focus where it is
   list.dataset.drawn = signature;
   const focused = document.activeElement?.getAttribute("href");
@@ -69,36 +71,53 @@ function streamItem(stream, chosen) {
   const link = element("a");
   link.href = `#${stream.id}`;
   if (chosen) link.setAttribute("aria-current", "true");
-  const about = [stream.is_local ? "on the air from here" : stream.state, peerCount(stream.peers)];
+  const about = [stream.key, stream.is_local && stream.state === "live" ? "on the air from here" : stream.state, peerCount(stream.peers)];
   link.append(element("span", "name", name(stream)), element("span", "note", about.filter(Boolean).join(" · ")));
   const item = element("li");
   item.append(link);
   return item;
 }
 
+// Anybody may choose any title: the key stands beside it.
 export function name(stream) {
-  return stream.title || format.shortKey(stream.id);
+  return stream.title || "Stream";
 }
 
 function peerCount(count) {
   return typeof count === "number" ? `${count} ${count === 1 ? "peer" : "peers"}` : "";
 }
 
+export function drawUnlockProblem(text) {
+  put("unlock-problem", text);
+  show("unlock-problem", Boolean(text));
+}
+
 export function drawChoice(stream) {
+  show("unlock", stream?.state === "locked" && stream.admission === "password");
   put("title", stream ? name(stream) : "");
+  put("key", stream?.key ?? "");
   document.title = stream ? `${name(stream)} – Seedcast` : "Seedcast";
   show("figures", Boolean(stream));
   show("share", Boolean(stream));
   if (!stream) return;
   const url = mediaUrl(stream.hls_url);
   byId("share-link").value = stream.link;
+  drawCode(stream);
   byId("share-low").value = url;
   byId("share-plain").value = mediaUrl(stream.plain_url);
 }
 
+// The picture is asked for anew when the link has changed.
+function drawCode(stream) {
+  const code = byId("share-code");
+  if (code.dataset.link === stream.link || !stream.qr_url) return;
+  code.dataset.link = stream.link;
+  code.src = `${stream.qr_url}?${encodeURIComponent(stream.link).slice(-64)}`;
+}
+
 // `back`: what is shown is the past, not the live edge.
 export function drawShift(stream, back) {
-  show("shift", Boolean(stream?.timeshift_url));
+  show("shift", Boolean(stream?.timeshift_url) && stream.state !== "locked");
   put("shift", back ? "Jump to live" : "Go back");
   byId("shift").setAttribute("aria-pressed", String(back));
 }
@@ -141,7 +160,7 @@ export function drawSwarm(detail, rates) {
   put("bytes-in", amount(detail?.bytes_in, rates.get("")?.in_bps));
   put("bytes-out", amount(detail?.bytes_out, rates.get("")?.out_bps));
   put("pieces", pieces(detail));
-  byId("peers").replaceChildren(...(peers.length ? peers.map((peer) => peerRow(peer, rates.get(peer.key))) : [noPeers()]));
+  byId("peers").replaceChildren(...(peers.length ? peers.map((peer) => peerRow(peer, rates.get(peer.key))) : [noPeers(detail?.finders ?? [])]));
 }
 
 function pieces(detail) {
@@ -154,8 +173,12 @@ function amount(total_bytes, rate_bps) {
   return rate_bps === undefined ? total : `${total} · ${format.bitrate(rate_bps)}`;
 }
 
-function noPeers() {
-  const cell = element("td", "note", "No peer is connected.");
+const FINDERS = { trackers: "Trackers", dht: "DHT", lan: "This network", memory: "Peers of last time" };
+
+// Who was asked for peers, and what they said.
+function noPeers(finders) {
+  const ways = finders.map(({ finder, said, peers }) => `${FINDERS[finder] ?? finder}: ${said}${peers ? `, ${peers} tried` : ""}.`);
+  const cell = element("td", "note", ["No peer is connected.", ...ways].join(" "));
   cell.colSpan = 7;
   const row = element("tr");
   row.append(cell);
@@ -174,8 +197,8 @@ function peerRow(peer, rate) {
     element("td", "number", amount(peer.bytes_in, rate?.in_bps)),
     element("td", "number", amount(peer.bytes_out, rate?.out_bps)),
     element("td", "number", format.milliseconds(peer.rtt_s)),
-    element("td", "key", format.stripes(peer.stripes_from)),
-    element("td", "key", format.stripes(peer.stripes_to)),
+    element("td", "key", peer.lodging === "host" ? "all" : format.stripes(peer.stripes_from)),
+    element("td", "key", peer.lodging === "lodger" ? "all" : format.stripes(peer.stripes_to)),
   );
   return row;
 }

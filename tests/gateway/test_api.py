@@ -11,11 +11,13 @@ from gateway import problems
 from gateway.audience import Audience
 from gateway.channels import Channels
 from gateway.on_air import Studio
+from gateway.qr import svg_code
 from gateway.routes.api import api_router
 from gateway.uplink_keeper import UplinkReport
+from swarm.discovery.finder import Progress
 from swarm.drivers.memory import MemoryNet
 from swarm.identity import Identity
-from swarm.link import Link, format_link, parse_link, stream_name
+from swarm.link import Link, format_link, format_magnet, parse_link, short_name, stream_name
 from swarm.units import Address, StreamId
 from tests.gateway.media_fixture import stream
 from tests.gateway.memory_swarm import MemorySwarm
@@ -35,9 +37,10 @@ class Api:
         self.channels = Channels(self.swarm, window_s=24, idle_leave_s=30, clock=lambda: self.net.now)
         self.audience = Audience(lambda: self.net.now)
         self.uplink: UplinkReport | None = None
+        self.finding: list[Progress] = []
         self.app = FastAPI()
         problems.install(self.app)
-        self.app.include_router(api_router(self.channels, self.audience, lambda: self.uplink))
+        self.app.include_router(api_router(self.channels, self.audience, lambda: self.uplink, lambda _: self.finding))
 
     def ask(self, method: str, path: str, json: Mapping[str, object] | None = None) -> httpx.Response:
         async def ask() -> httpx.Response:
@@ -56,14 +59,18 @@ def test_a_link_that_is_added_is_listed_with_all_that_a_page_needs() -> None:
     assert api.ask("GET", "/api/v1/streams").json() == [added.json()]
     assert added.json() == {
         "id": NAME,
+        "key": short_name(STREAM),
         "title": "A film",
         "link": LINK,
+        "magnet": format_magnet(parse_link(LINK)),
+        "qr_url": f"/api/v1/streams/{NAME}/qr.svg",
         "hls_url": f"/live/{NAME}/index.m3u8",
         "plain_url": f"/live/{NAME}/plain.m3u8",
         "timeshift_url": None,
         "renditions": [],
         "playing": None,
         "state": "idle",
+        "admission": None,
         "viewers": 0,
         "peers": 0,
         "bytes_in": 0,
@@ -71,6 +78,20 @@ def test_a_link_that_is_added_is_listed_with_all_that_a_page_needs() -> None:
         "delay_s": None,
         "is_local": False,
     }
+
+
+def test_a_link_in_the_middle_of_a_mail_is_taken() -> None:
+    text = f"Hello,\n\nwatch <{format_magnet(parse_link(LINK))}>, it is great!"
+    assert Api().ask("POST", "/api/v1/streams", {"link": text}).json()["link"] == LINK
+
+
+def test_the_qr_code_is_a_picture_of_the_link() -> None:
+    api = Api()
+    api.ask("POST", "/api/v1/streams", {"link": LINK})
+    answer = api.ask("GET", f"/api/v1/streams/{NAME}/qr.svg")
+    assert answer.headers["content-type"] == "image/svg+xml"
+    assert answer.content == svg_code(parse_link(LINK))
+    assert api.ask("GET", f"/api/v1/streams/{'a' * 52}/qr.svg").status_code == 404
 
 
 def test_the_newest_stream_comes_first() -> None:
@@ -91,7 +112,7 @@ def test_a_link_that_cannot_be_read_is_a_problem_that_says_why(link: str) -> Non
     assert answer.json()["detail"]
 
 
-@pytest.mark.parametrize("body", [{}, {"link": 5}, {"link": "x" * 9000}])
+@pytest.mark.parametrize("body", [{}, {"link": 5}, {"link": "x" * 70_000}])
 def test_a_body_that_is_no_link_is_a_problem(body: Mapping[str, object]) -> None:
     answer = Api().ask("POST", "/api/v1/streams", body)
     assert answer.status_code == 422
@@ -130,6 +151,7 @@ def test_a_streams_detail_names_its_peers_and_what_they_gave() -> None:
     for number in range(1, 11):
         api.swarm.publish(STREAM, 0, payload, number=number, key=True, capture_us=0, duration_us=200_000)
         api.net.run_until(api.net.now + 0.2)
+    api.finding = [Progress(finder="dht", said="answers", peers=3, refused={"private": 1})]
     detail = api.ask("GET", f"/api/v1/streams/{NAME}").json()
     (peer,) = detail["peers_detail"]
     assert peer["key"] == stream_name(StreamId(viewer.host.identity.key))
@@ -137,6 +159,7 @@ def test_a_streams_detail_names_its_peers_and_what_they_gave() -> None:
     assert peer["bytes_out"] > 10 * len(payload)
     assert len(peer["stripes_to"]) >= 2
     assert detail["equivocations"] == 0
+    assert detail["finders"] == [{"finder": "dht", "said": "answers", "peers": 3, "refused": {"private": 1}}]
     assert (detail["peers"], detail["is_local"], detail["title"]) == (1, True, "Own")
     assert detail["bytes_out"] >= peer["bytes_out"]
     assert parse_link(detail["link"]).peers == api.swarm.addresses
@@ -147,6 +170,8 @@ def test_the_description_names_every_route() -> None:
     assert {path: set(methods) for path, methods in paths.items()} == {
         "/api/v1/streams": {"get", "post"},
         "/api/v1/streams/{id}": {"get", "delete"},
+        "/api/v1/streams/{id}/qr.svg": {"get"},
+        "/api/v1/streams/{id}/unlock": {"post"},
         "/api/v1/uplink": {"get"},
     }
 

@@ -13,7 +13,7 @@ from gateway.media.payload import Record, pack
 from gateway.problems import Problem
 from gateway.timeshift.past import Past
 from gateway.timeshift.shelf import Limits, Shelf
-from gateway.timeshift.shelves import Shelves
+from gateway.timeshift.shelves import LOCK, Shelves
 from swarm.pieces import swarm_tag
 from swarm.units import StreamId
 from tests.gateway.media_fixture import PIECES_PER_SEGMENT
@@ -154,7 +154,7 @@ def test_a_name_that_is_none_of_the_stream_makes_no_folder(tmp_path: Path) -> No
             await world.channels.tune(f"{NAME}/1080p")
 
     asyncio.run(scene())
-    assert [path.name for path in tmp_path.iterdir()] == [NAME]
+    assert {path.name for path in tmp_path.iterdir()} == {NAME, LOCK}
 
 
 class Neighbours:
@@ -243,7 +243,7 @@ def test_pieces_of_another_rendition_are_neither_taken_nor_lent(tmp_path: Path) 
                 await asyncio.wrap_future(shelves.pool.submit(lambda: None))
                 await asyncio.sleep(0)
             assert wanted.record is not None
-            assert neighbours.lent == [b"".join(wanted.record) if rendition else None]
+            assert neighbours.lent == [wanted.record.data if rendition else None]
 
     asyncio.run(scene())
 
@@ -262,7 +262,7 @@ def test_a_piece_is_lent_from_the_shelf_that_has_it(tmp_path: Path) -> None:
             await asyncio.wrap_future(shelves.pool.submit(lambda: None))
             await asyncio.sleep(0)
         records = [source[7].record for source in (low, high)]
-        assert sorted(filter(None, neighbours.lent)) == sorted(b"".join(record) for record in records if record)
+        assert sorted(filter(None, neighbours.lent)) == sorted(record.data for record in records if record)
 
     asyncio.run(scene())
 

@@ -8,8 +8,6 @@ import pytest
 
 from gateway.channel import SILENT_S, STALLED_S, Channel, State
 from gateway.channels import CHANNELS_MAX, Channels
-from gateway.ingest.slicer import SlicedPiece
-from gateway.media.payload import pack
 from gateway.on_air import OnAir, Studio
 from gateway.problems import Problem
 from gateway.timeshift.shelf import Limits
@@ -19,9 +17,10 @@ from swarm.events import Equivocation, ManifestReady, PieceLost, PieceReady
 from swarm.identity import Identity
 from swarm.link import Link, parse_link, stream_name
 from swarm.manifest import Manifest, RenditionInfo
+from swarm.tracker_url import parse_tracker
 from swarm.units import Address, StreamId
-from tests.gateway.media_fixture import CAPTURE_US, PIECE_US, slices, stream
-from tests.gateway.memory_swarm import MemorySwarm
+from tests.gateway.media_fixture import CAPTURE_US, PIECE_US, stream
+from tests.gateway.memory_swarm import MemorySwarm, play
 
 OWNER = Identity(b"owner".ljust(32, b"."))
 STREAM = StreamId(OWNER.key)
@@ -53,18 +52,7 @@ class World:
     def play(self, pieces: int, payload: bytes | None = None) -> None:
         """Broadcast so many pieces at their own speed, and let them arrive."""
         for _ in range(pieces):
-            number = self.published
-            content = slices(self.film)[number]
-            self.on_air.piece(
-                SlicedPiece(
-                    number=1000 + number,
-                    epoch=EPOCH,
-                    key=content.index == 0,
-                    capture_us=CAPTURE_US + number * PIECE_US,
-                    duration_us=PIECE_US,
-                    payloads=(pack(content) if payload is None else payload,),
-                )
-            )
+            play(self.on_air, self.film, self.published, epoch=EPOCH, payload=payload)
             self.published += 1
             self.viewer.run_for(PIECE_US / 1e6)
 
@@ -227,7 +215,7 @@ def test_a_signed_piece_that_is_no_media_is_counted_and_skipped(payload: bytes) 
             payload=payload,
         )
     )
-    assert channel.pieces_broken == 1
+    assert channel.faults.pieces_broken == 1
     world.published += 1
     world.play(4)
     assert state_of(channel) is State.LIVE
@@ -452,3 +440,11 @@ def test_who_comes_late_goes_back_to_what_was_before_it(tmp_path: Path) -> None:
             assert b"".join(ours) == b"".join(whole.buffers(None))
 
     asyncio.run(scene())
+
+
+def test_a_link_to_a_stream_of_ones_own_names_the_trackers_and_a_title_that_shows_what_it_says() -> None:
+    swarm = MemorySwarm(MemoryNet("own"), "own")
+    swarm.trackers = (parse_tracker("udp://tracker.example:6969"),)
+    channel = Channels(swarm, window_s=24, idle_leave_s=30).add_local(STREAM, "Ne\u200bws\u202e")
+    link = parse_link(channel.share_link)
+    assert (link.title, link.trackers) == ("News", swarm.trackers)

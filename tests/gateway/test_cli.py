@@ -5,7 +5,6 @@ import re
 import shlex
 import socket
 import stat
-import wave
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -16,10 +15,13 @@ from gateway.cli import CANNOT_START, main
 from gateway.commands.watch import add_to_running_gateway
 from gateway.errors import CannotStart
 from gateway.serving import run
-from swarm.link import Link, format_link, parse_link
+from swarm.link import Link, format_link, format_magnet, parse_link
 from swarm.units import Address, StreamId
 
-COMMANDS = ("", "gateway", "watch", "broadcast", "relay", "record", "demo", "keys", "keys add")
+COMMANDS = (
+    *("", "gateway", "watch", "broadcast", "relay", "record", "demo"),
+    *("keys", "keys add", "broadcasts", "broadcasts stop"),
+)
 LINK = format_link(Link(StreamId(bytes(range(32))), "A film", (Address("127.0.0.1", 9),)))
 
 
@@ -57,16 +59,18 @@ def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixtu
     ("line", "said"),
     [
         ("watch seedcast:short", "This link cannot be read: a stream's name has 52"),
-        ("relay http://example.org", "a link starts with seedcast:"),
+        ("relay http://example.org", "there is no link in this text"),
         ("gateway --port 0 --link nonsense", "The link nonsense cannot be read"),
         ("gateway --config /no/such/file", "no settings file"),
         ("gateway --log-level loud", "log_level"),
         ("gateway --host 192.0.2.1", "Choose another one by --host"),
         ("broadcast /no/such/film.mp4", "There is no file /no/such/film.mp4"),
-        ("broadcast /", "is a directory"),
+        ("broadcast /", "/ has no film that can be played"),
         (f"broadcast test --title {'a' * 300}", "This title cannot be used"),
         (f"record {shlex.quote(LINK)} film.avi", "must end in .mp4 or .ts"),
         (f"record {shlex.quote(LINK)} /no/such/folder/film.mp4", "There is no folder"),
+        ("broadcasts --port 9", "No gateway answers at http://localhost:9"),
+        ("broadcasts stop abc --port 9", "seedcast gateway"),
         ("keys remove nobody", "There is no key named nobody"),
         ("demo --host 192.0.2.1", "Choose another one by --host"),
     ],
@@ -104,15 +108,6 @@ def test_an_input_that_is_no_video_is_refused(tmp_path: Path, capsys: pytest.Cap
     said = capsys.readouterr()
     assert "cannot be read" in said.err
     assert said.out == ""
-
-
-def test_an_input_of_sound_alone_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    path = tmp_path / "song.wav"
-    with wave.open(str(path), "wb") as song:
-        song.setparams((1, 2, 8000, 0, "NONE", ""))
-        song.writeframes(bytes(16000))
-    assert seedcast(f"broadcast {path} --new-key") == CANNOT_START
-    assert "has no video" in capsys.readouterr().err
 
 
 def test_no_usable_ffmpeg_is_said(
@@ -162,6 +157,13 @@ def test_a_key_is_printed_once_with_the_command_that_uses_it(
     capsys.readouterr()
     assert seedcast("keys list") == 0
     assert "keys add NAME" in capsys.readouterr().err
+
+
+def test_a_pasted_link_is_shown_in_both_its_forms(capsys: pytest.CaptureFixture[str]) -> None:
+    assert seedcast(f"link {shlex.quote(f'Watch {LINK}, it is great.')}") == 0
+    shown = capsys.readouterr()
+    assert shown.out.splitlines() == [LINK, format_magnet(parse_link(LINK))]
+    assert "A film (aaaq-eaye-auda): 1 peer" in shown.err
 
 
 def test_watch_tells_what_else_answers_on_the_port(tmp_path: Path) -> None:

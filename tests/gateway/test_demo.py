@@ -14,8 +14,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from gateway.demo.supervisor import Demo, Plan
+from gateway.demo.supervisor import ENVIRONMENT, Demo, Plan
 from gateway.demo.view import line, table
+from gateway.settings import Settings, load_settings
 from gateway.terminal import new_console
 
 ENDED_WITHIN_S = 15.0
@@ -77,6 +78,7 @@ def all_end(handles: list[int]) -> bool:
 
 
 @pytest.mark.e2e
+@pytest.mark.alongside
 @pytest.mark.skipif(sys.platform != "linux", reason="looks at processes by /proc")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
 def test_no_process_outlives_the_demonstration(tmp_path: Path, number: signal.Signals) -> None:
@@ -96,6 +98,7 @@ def test_no_process_outlives_the_demonstration(tmp_path: Path, number: signal.Si
 
 
 @pytest.mark.e2e
+@pytest.mark.alongside
 @pytest.mark.skipif(sys.platform != "linux", reason="looks at processes by /proc")
 def test_a_dead_relay_is_reported_and_the_rest_goes_on(tmp_path: Path) -> None:
     with demonstration(tmp_path, viewers=2) as (process, url):
@@ -111,6 +114,13 @@ def test_a_dead_relay_is_reported_and_the_rest_goes_on(tmp_path: Path) -> None:
         assert f"{newest + 2}.m4s" in later.text
         process.send_signal(signal.SIGINT)
         assert process.wait() == 0
+
+
+def test_nothing_that_is_started_for_a_demonstration_or_a_test_asks_anybody_for_peers() -> None:
+    for name, off in {"trackers": "", "dht": "false", "lan": "false"}.items():
+        assert ENVIRONMENT[f"SEEDCAST_{name.upper()}"] == off
+        assert not getattr(load_settings(), name)
+        assert Settings.model_fields[name].default
 
 
 def test_the_view_of_a_demonstration_that_has_not_begun() -> None:

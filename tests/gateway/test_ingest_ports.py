@@ -26,7 +26,7 @@ def opened(folder: Path, **ports: object) -> list[str]:
     """Where pushes may go while the ports are open."""
 
     async def run() -> list[str]:
-        gateway = Gateway(settings(folder, host="127.0.0.1", **ports))
+        gateway = Gateway(settings(folder, **{"host": "127.0.0.1", "whip_port": 0, **ports}))
         try:
             async with ingest_ports(gateway) as addresses:
                 return list(addresses)
@@ -45,6 +45,21 @@ def test_each_open_port_is_told_and_free_again_afterwards(tmp_path: Path) -> Non
     ]
     listen("127.0.0.1", rtmp).close()
     bind("127.0.0.1", srt).close()
+
+
+def test_whip_is_told_as_the_address_that_is_given_to_senders(tmp_path: Path) -> None:
+    whip = free_port(socket.SOCK_DGRAM)
+    assert opened(tmp_path, rtmp_port=0, srt_port=0, whip_port=whip, port=8088) == [
+        "http://localhost:8088/whip with <key> as bearer token (WHIP)"
+    ]
+    bind("127.0.0.1", whip).close()
+
+
+def test_a_taken_whip_port_is_told_of(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with closing(bind("127.0.0.1", 0)) as taken, caplog.at_level(logging.WARNING):
+        port = taken.getsockname()[1]
+        assert opened(tmp_path, rtmp_port=0, srt_port=0, whip_port=port) == []
+    assert f"No WHIP pushes: port {port} is not free" in caplog.text
 
 
 def test_a_port_of_zero_stays_shut(tmp_path: Path) -> None:

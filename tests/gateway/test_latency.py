@@ -1,12 +1,16 @@
 """The broadcaster's presets: what each stands for, and what settings may change of it."""
 
+from typing import get_args
+
 import pytest
 
 from gateway.app import encoding_of
 from gateway.errors import SettingsError
+from gateway.ingest.encoders import NAMES
+from gateway.ingest.sources import COPY_CODECS
 from gateway.latency import PACES, Latency
 from gateway.media.hls import HOLD_BACK_PARTS
-from gateway.settings import load_settings
+from gateway.settings import Encoder, load_settings
 
 
 def test_each_preset_is_slower_than_the_one_before() -> None:
@@ -39,3 +43,12 @@ def test_the_preset_reaches_the_encoder_but_for_what_is_set_itself() -> None:
 def test_what_no_encoder_should_do_is_refused(name: str, value: object) -> None:
     with pytest.raises(SettingsError, match=name):
         load_settings(**{name: value})
+
+
+def test_what_is_copied_and_what_encodes_reach_the_encoder(monkeypatch: pytest.MonkeyPatch) -> None:
+    encoding = encoding_of(load_settings())
+    assert (encoding.copy_codecs, encoding.encode_long_gop, encoding.encoder) == (COPY_CODECS, False, "auto")
+    monkeypatch.setenv("SEEDCAST_COPY_CODECS", "h264, aac")
+    encoding = encoding_of(load_settings(encoder="h264_qsv", encode_long_gop=True))
+    assert (encoding.copy_codecs, encoding.encode_long_gop, encoding.encoder) == (("h264", "aac"), True, "h264_qsv")
+    assert set(NAMES) == set(get_args(Encoder))

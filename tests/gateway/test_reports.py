@@ -2,11 +2,14 @@
 
 import pytest
 
-from gateway.reports import Report, quantile, read_report
+from gateway.reports import Neighbour, Report, quantile, read_report
 
 
 def test_a_report_survives_its_line() -> None:
-    report = Report(state="live", link="seedcast:x", title="A film", peers=3, bytes_in=7, delay_s=0.25)
+    neighbour = Neighbour(key="k", address="[2001:db8::1]:4000", dialled=True, stripes_from=2, stripes_to=0)
+    report = Report(
+        state="live", link="seedcast:x", title="A film", peers=3, bytes_in=7, delay_s=0.25, neighbours=(neighbour,)
+    )
     assert read_report(report.to_line()) == report
 
 

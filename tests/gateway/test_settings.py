@@ -8,7 +8,8 @@ import pytest
 
 from gateway.errors import SettingsError
 from gateway.settings import Settings, load_settings, parse_address, settings_file
-from swarm.units import Address
+from swarm.link import stream_name
+from swarm.units import Address, StreamId
 
 DEFAULTS = Path(__file__).parents[2] / "config" / "gateway.toml"
 
@@ -121,3 +122,28 @@ def test_quantities_may_be_written_short(monkeypatch: pytest.MonkeyPatch, text: 
 def test_a_quantity_that_is_none_is_said(text: str) -> None:
     with pytest.raises(SettingsError, match="upload_budget_bytes"):
         load_settings(upload_budget_bytes=text)
+
+
+def test_the_only_peers_are_addresses_and_keys() -> None:
+    key = stream_name(StreamId(b"k" * 32))
+    settings = load_settings(only_peers=("203.0.113.7:7000", key)).node_settings()
+    assert settings.only_addresses == {Address("203.0.113.7", 7000)}
+    assert settings.only_keys == {b"k" * 32}
+
+
+@pytest.mark.parametrize("peers", ["relay.example:7000", "203.0.113.7", "203.0.113.7:0", "k" * 51, "a" * 52])
+def test_what_is_no_peer_is_refused_and_so_are_keys_alone(peers: str) -> None:
+    with pytest.raises(SettingsError, match="only_peers"):
+        load_settings(only_peers=(peers,))
+
+
+@pytest.mark.parametrize("node", ["router.example", "router example:1", "router.example:0", "2001:db8::1:1", ":1"])
+def test_what_is_no_node_of_the_dht_is_refused(node: str) -> None:
+    with pytest.raises(SettingsError, match="dht_bootstrap"):
+        load_settings(dht_bootstrap=(node,))
+
+
+@pytest.mark.parametrize("proxy", ["http://127.0.0.1:1", "socks5://127.0.0.1", "socks5://:1", "127.0.0.1:9050"])
+def test_what_is_no_socks_proxy_is_refused(proxy: str) -> None:
+    with pytest.raises(SettingsError, match="tracker_proxy"):
+        load_settings(tracker_proxy=proxy)

@@ -14,14 +14,20 @@ import pytest
 import uvicorn
 from fastapi import FastAPI, Response
 from fastapi.responses import JSONResponse
+from playwright.sync_api import Page
 
 from gateway.ingest.clock_code import BAND_HEIGHT, BLACK, LAYOUT_HEIGHT, Luma, draw_clock
+from gateway.qr import svg_code
 from gateway.routes.web import web_router
+from swarm.link import Link
+from swarm.units import StreamId
 from tests.e2e.browser import complaints, open_browser, open_page
 
 NAME = "a" * 52
 SUMMARY = {
     "id": NAME,
+    "key": "aaaa-aaaa-aaaa",
+    "qr_url": f"/api/v1/streams/{NAME}/qr.svg",
     "title": "<img src=x onerror=alert(1)>",
     "link": f"seedcast:{NAME}?x.pe=127.0.0.1:4000",
     "hls_url": f"/live/{NAME}/index.m3u8",
@@ -42,7 +48,11 @@ PEER = {
     "stripes_from": [11, 2],
     "stripes_to": [],
     "is_source": True,
+    "lodging": "lodger",
 }
+
+
+FINDING = {"finder": "dht", "said": "has the <b>owner's</b> record", "peers": 3, "refused": {}}
 
 
 class FakeGateway:
@@ -50,6 +60,7 @@ class FakeGateway:
 
     def __init__(self) -> None:
         self.streams: list[dict[str, object]] = []
+        self.peers = [PEER]
         self.broken = False
         self.frame = b""
         self.app = FastAPI()
@@ -57,6 +68,7 @@ class FakeGateway:
         self.app.add_api_route("/api/v1/streams", self._list, methods=["GET"], response_model=None)
         self.app.add_api_route("/api/v1/streams", self._refuse, methods=["POST"], response_model=None)
         self.app.add_api_route("/api/v1/streams/{name}", self._detail, methods=["GET"], response_model=None)
+        self.app.add_api_route(str(SUMMARY["qr_url"]), self._code, methods=["GET"], response_model=None)
         self.app.add_api_route("/frame.png", self._frame, methods=["GET"], response_model=None)
 
     async def _list(self) -> Response:
@@ -66,10 +78,14 @@ class FakeGateway:
 
     async def _detail(self, name: str) -> Response:
         stream = next(stream for stream in self.streams if stream["id"] == name)
-        return JSONResponse({**stream, "peers_detail": [PEER], "pieces_ready": 41, "pieces_lost": 1})
+        found = {"peers_detail": self.peers, "finders": [FINDING]}
+        return JSONResponse({**stream, **found, "pieces_ready": 41, "pieces_lost": 1})
 
     async def _refuse(self) -> Response:
         return JSONResponse({"title": "No", "detail": "This is no link of ours."}, 422)
+
+    async def _code(self) -> Response:
+        return Response(svg_code(Link(StreamId(bytes(32)))), media_type="image/svg+xml")
 
     async def _frame(self) -> Response:
         return Response(self.frame, media_type="image/png")
@@ -102,7 +118,9 @@ def ask(path: str, method: str = "GET", headers: dict[str, str] | None = None) -
 def test_every_file_of_the_page_comes_with_headers_that_keep_foreign_things_out() -> None:
     for path, kind in {
         "/": "text/html",
+        "/broadcast": "text/html",
         "/app.js": "text/javascript",
+        "/whip.js": "text/javascript",
         "/style.css": "text/css",
         "/icon.svg": "image/svg+xml",
         "/vendor/hls.min.js": "text/javascript",
@@ -130,6 +148,7 @@ def test_nothing_but_the_page_is_served() -> None:
 
 
 @pytest.mark.e2e
+@pytest.mark.alongside
 def test_the_page_reads_the_clock_that_the_test_picture_draws(chromium: str) -> None:
     fake = FakeGateway()
     with fake.serve() as url, open_browser(chromium) as browser, open_page(browser, url) as page:
@@ -161,6 +180,7 @@ def test_the_page_reads_the_clock_that_the_test_picture_draws(chromium: str) -> 
 
 
 @pytest.mark.e2e
+@pytest.mark.alongside
 def test_speed_changes_for_a_real_lag_only_and_never_at_the_cost_of_the_last_stock(chromium: str) -> None:
     expected = (
         ((1.0, 0.15, 1.2), 1.0),  # (speed, lag, stock) -> speed
@@ -183,6 +203,7 @@ def test_speed_changes_for_a_real_lag_only_and_never_at_the_cost_of_the_last_sto
 
 
 @pytest.mark.e2e
+@pytest.mark.alongside
 def test_without_a_stream_the_page_says_how_to_get_one(chromium: str) -> None:
     fake = FakeGateway()
     with fake.serve() as url, open_browser(chromium) as browser, open_page(browser, url) as page:
@@ -195,6 +216,7 @@ def test_without_a_stream_the_page_says_how_to_get_one(chromium: str) -> None:
 
 
 @pytest.mark.e2e
+@pytest.mark.alongside
 def test_a_link_that_is_refused_is_explained_beside_the_box(chromium: str) -> None:
     fake = FakeGateway()
     with fake.serve() as url, open_browser(chromium) as browser, open_page(browser, url) as page:
@@ -205,6 +227,7 @@ def test_a_link_that_is_refused_is_explained_beside_the_box(chromium: str) -> No
 
 
 @pytest.mark.e2e
+@pytest.mark.alongside
 def test_a_stream_is_shown_with_its_peers_and_its_title_is_only_text(chromium: str) -> None:
     fake = FakeGateway()
     fake.streams = [SUMMARY]
@@ -213,16 +236,52 @@ def test_a_stream_is_shown_with_its_peers_and_its_title_is_only_text(chromium: s
         cells = page.locator("#peers tr > *").all_inner_texts()
         assert cells[1] == "[2001:db8::7]:4000"
         assert cells[2].startswith("1.5 MB")
-        assert cells[4:] == ["21 ms", "2 11", "–"]
+        assert cells[4:] == ["21 ms", "2 11", "all"]
         assert "source" in cells[0]
         assert page.locator("#title").inner_text() == SUMMARY["title"]
+        assert page.locator("#key").inner_text() == page.locator("#streams .note").inner_text()[:14] == SUMMARY["key"]
+        page.get_by_text("QR code of the link").click()
+        page.wait_for_function("() => document.getElementById('share-code').naturalWidth > 100")
         assert page.locator("#pieces").inner_text() == "41, 1 lost"
         assert page.get_by_role("status").inner_text() == "Joining"
         assert page.get_by_label("Link for other viewers").input_value() == SUMMARY["link"]
         assert page.get_by_label("ordinary HLS").input_value() == f"{url}live/{NAME}/plain.m3u8"
+        fake.peers = []
+        page.get_by_text("No peer is connected. DHT: has the <b>owner's</b> record, 3 tried.").wait_for()
 
 
 @pytest.mark.e2e
+@pytest.mark.alongside
+def test_nothing_is_asked_for_while_a_stream_is_locked_and_it_plays_as_soon_as_it_opens(chromium: str) -> None:
+    fake = FakeGateway()
+    locked = {**SUMMARY, "state": "locked", "admission": "password"}
+    fake.streams = [locked]
+    with fake.serve() as url, open_browser(chromium) as browser, open_page(browser, "about:blank") as page:
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url) if "/live/" in request.url else None)
+        page.goto(url)
+        polled_twice(page)
+        assert page.get_by_role("status").inner_text() == "Locked"
+        assert asked == []
+        with page.expect_request("**/live/**"):
+            fake.streams = [{**SUMMARY, "state": "live"}]  # unlocked from elsewhere
+        fake.streams = [locked]
+        page.locator("#status[data-state=locked]").wait_for()
+        assert page.locator("#curtain").is_visible()
+        asked.clear()
+        polled_twice(page)
+        assert asked == []
+
+
+def polled_twice(page: Page) -> None:
+    """Returns when the page has asked twice more how it goes, and knows the first answer."""
+    for _ in range(2):
+        with page.expect_response(f"**/api/v1/streams/{NAME}"):
+            pass
+
+
+@pytest.mark.e2e
+@pytest.mark.alongside
 def test_a_gateway_in_trouble_and_one_that_is_gone_are_told_apart(chromium: str) -> None:
     fake = FakeGateway()
     fake.broken = True

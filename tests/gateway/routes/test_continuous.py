@@ -385,7 +385,7 @@ def test_a_picture_that_does_not_fit_is_a_406_problem(path: str, monkeypatch: py
     def refuse(_: object) -> None:
         raise CodecError("MPEG-TS carries H.264 only.")
 
-    monkeypatch.setattr("gateway.media.programme.read_avc", refuse)
+    monkeypatch.setattr("gateway.media.programme.read_picture", refuse)
     answer = ask(Stage(live()), path)
     assert answer.status_code == 406
     assert answer.json()["type"] == "urn:seedcast:problem:no-transport"

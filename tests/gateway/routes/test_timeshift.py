@@ -1,7 +1,7 @@
 """Going back: one long playlist over the shelf and the live window, and a film when the broadcast is over."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +18,7 @@ from gateway.routes.timeshift import timeshift_router
 from gateway.timeshift.past import Past
 from gateway.timeshift.shelf import Limits, Shelf
 from tests.gateway.media_fixture import CAPTURE_US, feed, live, probe_packets, slices, stream
-from tests.gateway.timeshift.past_segments import whole_segments
+from tests.gateway.timeshift.past_segments import FakeKeys, sealed_segments, whole_segments
 
 NOW_US = CAPTURE_US + 10_000_000
 Get = Callable[..., Awaitable[httpx.Response]]
@@ -34,8 +34,8 @@ class Scene:
         self.window: LiveWindow | None = None
         self.tuned: set[str] = set()
 
-    async def fill(self) -> None:
-        for segment in whole_segments():
+    async def fill(self, segments: Sequence[Segment] = whole_segments()) -> None:
+        for segment in segments:
             self.shelf.put(segment)
         for _ in range(20):
             await asyncio.get_running_loop().run_in_executor(self.pool, lambda: None)
@@ -127,6 +127,19 @@ def test_when_the_broadcast_is_over_it_is_a_film(tmp_path: Path, over: str) -> N
         assert len(m3u8.loads(text).segments) == (12 if over == "ended" else 8)
 
     play(tmp_path, scene)
+
+
+def test_of_a_sealed_stream_what_no_key_is_here_for_is_a_gap_to_players(tmp_path: Path) -> None:
+    async def scene(stage: Scene, get: Get) -> None:
+        await stage.fill(sealed_segments())
+        stage.shelf.keys = FakeKeys(b"key-101", b"key-102", b"key-104", b"key-106")
+        text = (await get("window.m3u8")).text
+        assert m3u8.loads(text).media_sequence == 101
+        gaps = [segment.gap_tag for segment in m3u8.loads(text).segments]
+        assert [bool(gap) for gap in gaps] == [False, False, True, True, True, False, True]
+        assert [(await get(f"muxed/{msn}.m4s")).status_code for msn in (101, 103, 104)] == [200, 404, 404]
+
+    play(tmp_path, scene, filled=False)
 
 
 def test_without_a_shelf_yet_the_window_is_all_there_is(tmp_path: Path) -> None:
