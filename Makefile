@@ -13,7 +13,7 @@ export SEEDCAST_NO_SKIP := 1
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test check lint types fix unit e2e e2e-players e2e-ingest sim sim-report bench bench-swarm bench-relay bench-gateway bench-ingest bench-fuzz test-tools player-tools clean
+.PHONY: help setup run demo test check lint types fix unit e2e e2e-players e2e-ingest e2e-network sim sim-report bench bench-swarm bench-relay bench-gateway bench-ingest bench-restarts bench-tracker bench-discovery bench-fuzz fuzz-ingest capture test-tools player-tools clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,8 +26,15 @@ demo: $(VENV)/.run ## the same as run
 
 setup: $(VENV)/.test ## make the virtual environment with everything for work on the code
 
+# What is only calculated, or waits longer than it works, is tested on all processors; what has to keep up with real time
+# has them for itself afterwards.
 test: $(VENV)/.test test-tools check ## install what the tests need, then run every check and test
+ifdef ARGS
 	@$(BIN)/python -m pytest $(ARGS)
+else
+	@$(BIN)/python -m pytest -m "not e2e or alongside" --numprocesses auto --dist worksteal
+	@$(BIN)/python -m pytest -m "e2e and not alongside"
+endif
 
 check: lint types ## lint and types
 
@@ -71,14 +78,30 @@ bench-relay: $(VENV)/.run ## measure what one viewer costs that relays; the last
 bench-gateway: $(VENV)/.test test-tools ## measure the gateway towards players, beside nginx; the last line is JSON
 	@exec $(BIN)/python -m tests.bench.gateway $(ARGS)
 
-e2e-ingest: $(VENV)/.test ## push by every protocol with ffmpeg, as a table; the last line is JSON
+e2e-ingest: $(VENV)/.test test-tools ## broadcast in every way, into a browser, as a table with screenshots; ARGS="--pusher bundled rtmp"
 	@exec $(BIN)/python -m tests.bench.ingest $(ARGS)
+
+bench-restarts: $(VENV)/.test test-tools ## kill a pusher twenty times while a browser plays (twenty minutes); ARGS="--spacing 6" is quicker
+	@exec $(BIN)/python -m tests.bench.restarts $(ARGS)
+e2e-network: $(VENV)/.run network-tools ## put real peers behind real NATs in network namespaces (root); ARGS=finding or ARGS=household measures
+	@exec $(BIN)/python -m tests.network $(ARGS)
 
 bench-ingest: $(VENV)/.test ## measure what copied pushes cost a gateway; the last line is JSON
 	@exec $(BIN)/python -m tests.bench.ingest_load $(ARGS)
 
+bench-tracker: $(VENV)/.run ## measure 10,000 announces a minute to the gateway's own tracker; the last line is JSON
+	@exec $(BIN)/python -m tests.bench.tracker $(ARGS)
+
+bench-discovery: $(VENV)/.run ## measure how long each way of finding peers takes; ARGS="--kill 20" kills a tracker
+	@exec $(BIN)/python -m tests.bench.discovery $(ARGS)
+
 bench-fuzz: $(VENV)/.run ## send ten million messages of every kind to one node; the last line is JSON
 	@exec $(BIN)/python -m tests.bench.fuzz $(ARGS)
+
+fuzz-ingest: $(VENV)/.test ## send a hundred thousand damaged pushes to the parsers before ffmpeg; the last line is JSON
+	@exec $(BIN)/python -m tests.bench.fuzz_ingest $(ARGS)
+capture: $(VENV)/.run ## show as root what the wire between two machines shows of a broadcast; the last line is JSON
+	@exec $(BIN)/python -m tests.bench.capture $(ARGS)
 
 clean: ## remove the virtual environment and everything that was built
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
@@ -86,14 +109,20 @@ clean: ## remove the virtual environment and everything that was built
 
 # ---- the virtual environment; a stamp is older than pyproject.toml when the dependencies may have changed
 
+# A Mac may be too old for libtorrent's wheels; pip's markers cannot tell.
+take_dht = @test "$$(uname -s)" != Darwin || $(PIP) install --only-binary :all: libtorrent 2>/dev/null \
+	|| echo "There is no libtorrent for this Mac: Seedcast goes without the DHT."
+
 $(VENV)/.run: pyproject.toml | $(BIN)/pip
 	@echo "Installing Seedcast into $(VENV) (once; a minute or so) ..."
-	@$(PIP) install --editable .
+	@$(PIP) install --only-binary pylibsrtp,miniupnpc --editable '.[whip,upnp]' 2>/dev/null || $(PIP) install --editable .
+	$(take_dht)
 	@touch $@
 
 $(VENV)/.test: pyproject.toml | $(BIN)/pip
 	@echo "Installing Seedcast and its test tools into $(VENV) (once; a minute or two) ..."
-	@$(PIP) install --editable '.[test]'
+	@$(PIP) install --only-binary miniupnpc --editable '.[test,upnp]' 2>/dev/null || $(PIP) install --editable '.[test]'
+	$(take_dht)
 	@touch $@ $(VENV)/.run
 
 $(VENV)/.players: pyproject.toml | $(BIN)/pip
@@ -129,6 +158,9 @@ test-tools:
 	command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null \
 		|| missing="chromium"; \
 	command -v ffprobe >/dev/null || missing="$$missing ffmpeg"; \
+	command -v Xvfb >/dev/null || missing="$$missing xvfb"; \
+	command -v opentracker >/dev/null || missing="$$missing opentracker"; \
+	{ command -v ip && command -v nft; } >/dev/null || missing="$$missing iproute2 nftables"; \
 	test -n "$$missing" || exit 0; \
 	if test "$$(id -u)" = 0 && command -v apt-get >/dev/null; then \
 		echo "Installing for the tests, by apt: $$missing"; \
@@ -154,3 +186,16 @@ player-tools:
 	fi; \
 	echo "Not on this machine:$$missing. What needs them is left out of the table."; \
 	echo "To have them too: sudo apt install $(PLAYER_PACKAGES)"
+
+NETWORK_PACKAGES := iproute2 nftables miniupnpd-nftables
+
+network-tools:
+	@missing=""; \
+	for program in ip nft miniupnpd; do command -v $$program >/dev/null || missing="$$missing $$program"; done; \
+	test -n "$$missing" || exit 0; \
+	if test "$$(id -u)" = 0 && command -v apt-get >/dev/null; then \
+		echo "Installing by apt, for$$missing: $(NETWORK_PACKAGES)"; \
+		apt-get update -qq </dev/null && \
+		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(NETWORK_PACKAGES) </dev/null >/dev/null && exit 0; \
+	fi; \
+	echo "Not on this machine:$$missing. To have them: sudo apt install $(NETWORK_PACKAGES)"

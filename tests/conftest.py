@@ -43,9 +43,23 @@ def need_ffmpeg() -> str:
 
 def need_ffprobe() -> str:
     """The path of ffprobe, which only the system has; skips or fails like `need_chromium`."""
-    found = shutil.which("ffprobe")
+    return need_program("ffprobe", "ffmpeg")
+
+
+def need_program(name: str, package: str = "") -> str:
+    """The path of a program that only the system has; skips or fails like `need_chromium`."""
+    found = shutil.which(name)
     if found is None:
-        _missing("no ffprobe: apt install ffmpeg")
+        _missing(f"no {name}: apt install {package or name}")
+    assert found is not None
+    return found
+
+
+def need_xvfb() -> str:
+    """The path of Xvfb, an X11 server without a screen; skips or fails like `need_chromium`."""
+    found = shutil.which("Xvfb")
+    if found is None:
+        _missing("no Xvfb: apt install xvfb")
     assert found is not None
     return found
 

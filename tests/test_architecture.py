@@ -40,77 +40,91 @@ LAYERS = (
     layer(
         "swarm formats",
         "gf256 coding merkle identity pieces manifest evidence events link messages wire framing handshake reading "
-        "prefixes window sendqueue pacer peers",
+        "prefixes window sendqueue pacer peers sealing sealer keyring past_keys credentials passwords tombstone graves "
+        "tickets titles tracker_url pasted",
         "swarm values",
     ),
     # One subject each; what one of them needs of another is handed to it by the state machine.
     layer(
         "swarm policy",
-        "adverts clock colours door join limits repair slots standing stripes traversal uplink",
+        "adverts bans clock colours door join limits relocation repair slots standing strain stripes traversal uplink",
         SWARM_VALUES,
         siblings=False,
     ),
     layer(
         "swarm machine",
-        "circle intake outgo gathering herald loans palette recall rendezvous links membership node",
+        "homes household naming outlook circle feeds intake hosting lodging roof outgo gathering herald loans palette "
+        "recall allowances rendezvous greetings links announcements key_exchange members membership views connections "
+        "node",
         f"{SWARM_VALUES}, swarm policy",
     ),
     layer("swarm drivers", "drivers", f"{SWARM_VALUES}, swarm machine"),
+    layer(
+        "swarm announcing",
+        "discovery.announces discovery.bencode discovery.http_tracker discovery.udp_tracker discovery.tiers "
+        "discovery.vetting",
+        SWARM_VALUES,
+    ),
+    # Here and in the drivers alone are clocks, sockets and name servers.
+    layer("swarm discovery", "discovery", f"{SWARM_VALUES}, swarm announcing"),
     layer("swarm simulator", "sim", f"{SWARM_VALUES}, swarm policy, swarm machine, swarm drivers"),
     layer("gateway media", "media"),
     layer(
         "gateway basics",
-        ". errors latency ladder settings problems logs shutdown coding_choice "
-        "uplink_books uplink_keeper upload_budget",
-        "swarm values",
+        ". errors latency ladder settings problems logs shutdown seals strangers coding_choice uplink_books "
+        "uplink_keeper upload_budget refusals stream_seals private_files ticket_book",
+        SWARM_VALUES,
     ),
     layer("gateway live", "live", "gateway media"),
     layer("gateway past", "timeshift", "gateway media, gateway live"),
     layer("gateway ingest", "ingest", "gateway media, gateway basics, swarm values"),
     layer(
         "gateway house",
-        "openapi origins audience serving reports terminal key_files webhooks",
+        "openapi origins audience http_door serving reports diagnosis terminal key_files webhooks qr blocklists "
+        "graveyard",
         f"gateway basics, {SWARM_VALUES}",
     ),
+    layer("gateway tracker", "tracker", f"gateway basics, swarm announcing, {SWARM_VALUES}"),
     # Where the swarm and the players meet: the only place that starts a driver.
     layer(
         "gateway meeting",
-        "membership renditions archive channel channels on_air recordings broadcasts",
+        "whereabouts finders membership renditions archive arrivals channel channels on_air recordings broadcasts "
+        "owners unlocking source_faults",
         f"gateway basics, gateway media, gateway live, gateway past, gateway ingest, gateway house, {SWARM_VALUES}, "
-        "swarm machine, swarm drivers",
+        "swarm machine, swarm drivers, swarm announcing, swarm discovery",
     ),
     layer(
         "gateway routes",
         "routes",
         "gateway basics, gateway media, gateway live, gateway past, gateway ingest, gateway house, gateway meeting, "
-        + SWARM_VALUES,
+        "gateway tracker, swarm announcing, swarm discovery, " + SWARM_VALUES,
     ),
     layer(
         "gateway app",
         "app",
         "gateway basics, gateway live, gateway past, gateway ingest, gateway house, gateway meeting, gateway routes, "
-        f"{SWARM_VALUES}",
+        f"gateway tracker, {SWARM_VALUES}",
     ),
     layer("gateway demo", "demo", f"gateway basics, gateway house, gateway routes, {SWARM_VALUES}"),
     layer(
         "gateway commands",
         "commands",
         "gateway basics, gateway media, gateway live, gateway past, gateway ingest, gateway house, gateway meeting, "
-        "gateway app, gateway demo, " + SWARM_VALUES,
+        "gateway routes, gateway app, gateway demo, " + SWARM_VALUES,
     ),
     layer(
         "gateway cli",
-        "cli __main__",
+        "cli options __main__",
         "gateway basics, gateway media, gateway house, gateway meeting, gateway demo, gateway commands, "
         + SWARM_VALUES,
     ),
 )
 
 # The swarm's core calculates: it gets time, luck and bytes as arguments.
-CORE_LAYERS = ("swarm values", "swarm formats", "swarm policy", "swarm machine")
+CORE_LAYERS = ("swarm values", "swarm formats", "swarm policy", "swarm machine", "swarm announcing")
 CORE_IMPORTS = words("""
     __future__ abc array base64 binascii bisect blake3 collections contextlib copy cryptography dataclasses enum
-    functools hashlib heapq hmac ipaddress itertools math numpy operator random statistics string struct typing
+    functools hashlib heapq hmac ipaddress itertools math numpy operator random re statistics string struct typing
     unicodedata urllib weakref zlib
 """)
 # Media is as pure, and needs less.

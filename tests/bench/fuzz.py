@@ -17,12 +17,13 @@ from random import Random
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 
 from swarm import handshake, wire
+from swarm.bans import BANS_MAX
 from swarm.events import Close, Dial, LinkInfo, LinkStats, Output, Send
 from swarm.identity import Identity
 from swarm.join import KNOWN_MAX
 from swarm.manifest import RenditionInfo
 from swarm.membership import Membership
-from swarm.node import BANS_MAX, Node
+from swarm.node import Node
 from swarm.repair import AT_ONCE_MAX
 from swarm.settings import NodeSettings
 from swarm.units import Address, LinkId, PeerId, StreamId
@@ -88,6 +89,7 @@ class Fuzzer:
         self._measure_at = MEASURE_EVERY
         self.last = b""
         self.closed: Counter[str] = Counter()
+        self.node.locate([Address(f"10.9.{network}.1", 4000) for network in range(2)], ())
         self.node.join(self.watched.stream, 0, (Address("10.1.1.1", 4000),), self.now)
         self._go_on_air(1)
         self._carry_out()
@@ -252,13 +254,13 @@ class Fuzzer:
         """Whatever has a bound is within it. Raises Broken."""
         node = self.node
         sizes = {
-            "links": (len(node._links), LINKS_MAX),
-            "peers": (len(node._peers), len(node._links)),
-            "bans": (len(node._bans), BANS_MAX),
+            "links": (len(node.connections.links), LINKS_MAX),
+            "peers": (len(node.connections.peers), len(node.connections.links)),
+            "bans": (len(node.connections.bans), BANS_MAX),
             "outputs": (len(node._out), 0),
         }
-        for name, member in zip(("watched", "broadcast"), node._members.values(), strict=True):
-            sizes |= {f"{name} {what}": pair for what, pair in _bounds_of(member, len(node._peers))}
+        for name, member in zip(("watched", "broadcast"), node.members.values(), strict=True):
+            sizes |= {f"{name} {what}": pair for what, pair in _bounds_of(member, len(node.connections.peers))}
         wrong = {name: pair for name, pair in sizes.items() if pair[0] > pair[1]}
         if wrong:
             raise Broken(f"seed {self.seed}, {self.done} messages: (held, most) {wrong}")
@@ -280,18 +282,18 @@ _NOT_HELD = (type, ModuleType, FunctionType, BuiltinFunctionType, MethodType, Fu
 
 
 def _bounds_of(member: Membership, peers: int) -> Iterator[tuple[str, tuple[int, int]]]:
-    circle, intake, nursery = member.circle, member.intake, member.outgo.nursery
+    circle, nursery = member.circle, member.outgo.nursery
     yield "pieces", (len(list(circle.window.entries())), PIECES_MAX)
     yield "mates", (len(circle.mates), peers)
     yield "strange children", (len(nursery.everybody() - circle.mates.keys()), 0)
-    yield "strange parents", (len(intake.parents() - circle.mates.keys()), 0)
-    yield "budgets", (len(member._budgets.keys() - circle.mates.keys()), 0)
+    yield "strange parents", (len(member.feeds.parents() - circle.mates.keys()), 0)
+    yield "budgets", (len(member.allowances._budgets.keys() - circle.mates.keys()), 0)
     yield "prospects", (len(member.book.prospects), KNOWN_MAX + 1)
     yield "crowds", (len(member.book._failed), 512)
     yield "bringers", (len(member.book._dialled_until_s), KNOWN_MAX)
     yield "searches", (len(member._gathering._repairs.searches), AT_ONCE_MAX)
     yield "waiting", (len(member._gathering._waiting), 64)
-    yield "greeted", (len(member._greeted), peers)
+    yield "greeted", (len(member.greetings._greeted), peers)
 
 
 def rss_bytes() -> int:

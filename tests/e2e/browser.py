@@ -4,7 +4,7 @@ Used by the end-to-end tests and by the benchmark. Playwright's synchronous inte
 nothing else may run one in the same thread while a browser is open.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
@@ -22,6 +22,8 @@ FLAGS = (
     "--disable-sync",
     "--autoplay-policy=no-user-gesture-required",
 )
+FAKE_CAMERA = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
+"""A moving picture and a beep, which pages may have without asking."""
 # A page that looks hidden presents no frames, and a busy machine's Chromium likes to take windows for hidden.
 KEEP_AWAKE = (
     "--disable-background-timer-throttling",
@@ -45,13 +47,13 @@ class Watched:
 
 
 @contextmanager
-def open_browser(executable: str) -> Iterator[Browser]:
+def open_browser(executable: str, *, flags: Sequence[str] = ()) -> Iterator[Browser]:
     """A headless Chromium, gone with all its processes at the end."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=executable,
             headless=True,
-            args=[*FLAGS, *KEEP_AWAKE],
+            args=[*FLAGS, *KEEP_AWAKE, *flags],
             ignore_default_args=["--headless"],
         )
         try:

@@ -28,6 +28,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
 
 OWNER = Identity(b"owner".ljust(32, b"."))
 NAME = stream_name(StreamId(OWNER.key))
+PATHS = ("stream.ts", "stream.mp4", "ts.m3u8")
 SECONDS = 40
 READY = 42
 STUCK = 20
@@ -77,13 +78,12 @@ async def play(url: str, seconds: float) -> int:
     return int(re.findall(r"frame= *(\d+)", text)[-1])
 
 
-@pytest.mark.parametrize("path", ["stream.ts", "stream.mp4", "ts.m3u8"])
-def test_ffmpeg_plays_it_without_a_complaint(path: str, tmp_path: Path) -> None:
-    async def main() -> int:
+def test_ffmpeg_plays_each_of_them_without_a_complaint(tmp_path: Path) -> None:
+    async def main() -> list[int]:
         async with on_air(tmp_path) as url:
-            return await play(f"{url}/live/{NAME}/{path}", 5)
+            return await asyncio.gather(*(play(f"{url}/live/{NAME}/{path}", 5) for path in PATHS))
 
-    assert asyncio.run(main()) >= 120
+    assert min(asyncio.run(main())) >= 120
 
 
 def test_players_that_never_read_hold_up_nobody(tmp_path: Path) -> None:

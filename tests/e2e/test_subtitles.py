@@ -12,7 +12,7 @@ from tests.conftest import need_chromium, need_ffmpeg
 from tests.e2e.browser import complaints, open_browser, open_page, wait_for_first_frame
 from tests.e2e.stage import Stage
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.e2e, pytest.mark.alongside, pytest.mark.timeout(180)]
 
 FILM_S = 90
 SHOWN_JS = """word => [...document.querySelector('video').textTracks]

@@ -35,16 +35,22 @@ from swarm.events import ManifestReady, News, PieceLost, PieceReady
 from swarm.identity import Identity
 from swarm.link import Link, stream_name
 from swarm.manifest import Manifest, RenditionInfo
+from swarm.past_keys import PastKeys
+from swarm.pieces import SignedPiece
+from swarm.sealer import Sealing
 from swarm.status import StreamStatus
+from swarm.tracker_url import TrackerUrl
 from swarm.units import Address, StreamId
 
 OWNER = Identity(b"thin line".ljust(32, b"."))
 STREAM = StreamId(OWNER.key)
 LADDER = ("180p", "360p", "audio")
 JOIN_S = 0.3
+START_S = 30.0
 QUEUE_S = 2.0
 """What would come later than this is lost."""
 PLENTY_BPS = 20e6
+UNSIGNED = SignedPiece(b"", b"")
 
 Hear = Callable[[News], None]
 
@@ -55,6 +61,7 @@ class ThinLine:
 
     rate_bps: float = PLENTY_BPS
     addresses: tuple[Address, ...] = ()
+    trackers: tuple[TrackerUrl, ...] = ()
     joined: dict[int, float] = field(default_factory=dict)
     """Renditions that come in, and since when."""
     _hear: Hear = lambda _: None
@@ -73,7 +80,15 @@ class ThinLine:
     def status(self, stream: StreamId, rendition: int) -> StreamStatus | None:
         return None
 
-    def broadcast(self, owner: Identity, *, title: str, epoch: int, renditions: tuple[RenditionInfo, ...]) -> None:
+    def broadcast(
+        self,
+        owner: Identity,
+        *,
+        title: str,
+        epoch: int,
+        renditions: tuple[RenditionInfo, ...],
+        sealing: Sealing | None = None,
+    ) -> None:
         self._manifest = Manifest(
             stream=STREAM, epoch=epoch, revision=1, title=title, created_us=0, renditions=renditions
         )
@@ -81,6 +96,10 @@ class ThinLine:
 
     def listen(self, stream: StreamId, hear: Hear) -> None:
         """Nobody goes back here."""
+
+    def past_keys(self, stream: StreamId) -> PastKeys:
+        """Nothing is sealed here."""
+        return PastKeys()
 
     def recall(self, stream: StreamId, rendition: int, numbers: Sequence[int]) -> None:
         """Nor here."""
@@ -98,16 +117,16 @@ class ThinLine:
         key: bool,
         capture_us: int,
         duration_us: int,
-    ) -> bytes:
+    ) -> SignedPiece:
         now = time.monotonic()
         if now < self.joined.get(rendition, float("inf")):
-            return b""
+            return UNSIGNED
         loop = asyncio.get_running_loop()
         through_s = max(self._free_s, now) + len(payload) * 8 / self.rate_bps
         if through_s - now > QUEUE_S:
             lost = PieceLost(stream=stream, rendition=rendition, number=number)
             loop.call_later(QUEUE_S, self._tell, lost)
-            return b""
+            return UNSIGNED
         self._free_s = through_s
         assert self._manifest is not None
         ready = PieceReady(
@@ -121,7 +140,7 @@ class ThinLine:
             payload=payload,
         )
         loop.call_later(through_s - now, self._tell, ready)
-        return b""
+        return UNSIGNED
 
     def _tell_manifest(self) -> None:
         if self._manifest is not None and self.joined:
@@ -142,7 +161,7 @@ class Site:
         self._ready = Event()
         self._loop = asyncio.new_event_loop()
         self._stop = asyncio.Event()
-        self._thread = Thread(target=self._loop.run_until_complete, args=(self._run(),))
+        self._thread = Thread(target=self._loop.run_until_complete, args=(self._run(),), daemon=True)
 
     @property
     def stream_url(self) -> str:
@@ -156,7 +175,7 @@ class Site:
 
     def __enter__(self) -> "Site":
         self._thread.start()
-        self._ready.wait()
+        assert self._ready.wait(START_S), "the broadcast has not begun: its thread says why"
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -196,7 +215,7 @@ def _app(channels: Channels) -> FastAPI:
     problems.install(app)
     app.add_middleware(AudienceCounter, audience=audience)
     app.add_middleware(partial(Origins, allowed_hosts=()))
-    app.include_router(api_router(channels, audience, lambda: None))
+    app.include_router(api_router(channels, audience, lambda: None, lambda _: []))
     transports = TransportStreams(segment_s=2.0)
     app.include_router(continuous_router(channels.watch, transports))
     app.include_router(hls_transport_router(channels.watch, transports))

@@ -36,9 +36,10 @@ class Sighting:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
-    """How a player did. Times in seconds; None where nothing was shown."""
+    """How a player did. Times in seconds; None where nothing was shown. ``played_s`` is of the stream's own time."""
 
     plays: bool
+    played_s: float
     first_frame_s: float | None
     stalls: int
     stalled_s: float
@@ -54,6 +55,7 @@ def take_figures(sightings: Sequence[Sighting], began_s: float) -> Figures:
     if first is None:
         return Figures(
             plays=False,
+            played_s=0.0,
             first_frame_s=None,
             stalls=0,
             stalled_s=0.0,
@@ -65,8 +67,10 @@ def take_figures(sightings: Sequence[Sighting], began_s: float) -> Figures:
     stills = stand_stills(shown)
     settled_s = shown[0].at_s + SETTLE_S
     delays_s = [seen.at_s - seen.clock_s for seen in shown if seen.clock_s is not None and seen.at_s >= settled_s]
+    played_s, passed_s = _played_s(shown), shown[-1].at_s - shown[0].at_s
     return Figures(
-        plays=_played_share(shown) >= PLAYED_SHARE_MIN and len(delays_s) > 1,
+        plays=played_s >= PLAYED_SHARE_MIN * passed_s and len(delays_s) > 1,
+        played_s=played_s,
         first_frame_s=shown[0].at_s - began_s,
         stalls=len(stills),
         stalled_s=sum(stills),
@@ -96,8 +100,7 @@ def _gaps(sightings: Sequence[Sighting]) -> list[float]:
     return [after.at_s - before.at_s for before, after in itertools.pairwise(sightings)]
 
 
-def _played_share(shown: Sequence[Sighting]) -> float:
-    """How much of the time the clock has passed. Who catches up passes more than all of it."""
+def _played_s(shown: Sequence[Sighting]) -> float:
+    """How much the clock has passed. Who catches up passes more than all of the time."""
     clocks = [seen.clock_s for seen in shown if seen.clock_s is not None]
-    passed_s = shown[-1].at_s - shown[0].at_s
-    return (clocks[-1] - clocks[0]) / passed_s if passed_s > 0 else 0.0
+    return clocks[-1] - clocks[0]

@@ -8,7 +8,14 @@ from tests.players.web import PLAYERS
 from tests.players.windows import PROGRAMS
 
 PLAYED = Figures(
-    plays=True, first_frame_s=0.5, stalls=1, stalled_s=0.7, delay_median_s=1.5, delay_p95_s=1.9, blind_s=0.0
+    plays=True,
+    played_s=8.0,
+    first_frame_s=0.5,
+    stalls=1,
+    stalled_s=0.7,
+    delay_median_s=1.5,
+    delay_p95_s=1.9,
+    blind_s=0.0,
 )
 PLAY = Play(player="hls.js", view="index.m3u8", target_s=1.6, p95_target_s=2.0, recommended=True)
 

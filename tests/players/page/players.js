@@ -22,6 +22,16 @@ function play(video, complain) {
   video.play().catch((error) => error.name === "AbortError" || complain(error));
 }
 
+// What hls.js reports when data is late: it asks again, and goes on.
+const HLS_WAITS = new Set([
+  "bufferStalledError", "bufferNudgeOnStall", "levelLoadTimeOut", "audioTrackLoadTimeOut", "fragLoadTimeOut",
+]);
+
+// On a busy machine hls.js looks for holes before it has left time 0 for where a live stream begins.
+function isStart(error, video) {
+  return error.details === "bufferSeekOverHole" && video.played.length === 0;
+}
+
 const hls = {
   async load() {
     await script("/npm/hls.js/dist/hls.min.js");
@@ -30,7 +40,9 @@ const hls = {
   start(video, url, options, complain) {
     const player = new window.Hls(options);
     player.on(window.Hls.Events.ERROR, (_, error) => {
-      if (error.details !== "bufferStalledError") complain(`${error.fatal ? "fatal " : ""}${error.details}`);
+      if (error.fatal) complain(`fatal ${error.details}: ${error.reason || error.error}`);
+      else if (!HLS_WAITS.has(error.details) && !isStart(error, video))
+        complain(`${error.details}: ${error.reason || error.error}`);
     });
     player.on(window.Hls.Events.MANIFEST_PARSED, () => play(video, complain));
     player.attachMedia(video);

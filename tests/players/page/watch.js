@@ -34,6 +34,10 @@ window.watch = {
   begin,
   errors,
   sightings,
-  hasShown: () => sightings.some(([, clock]) => clock !== null),
+  // For how long there has been a picture; null before the first one.
+  shownFor_ms: () => {
+    const first = sightings.find(([, clock]) => clock !== null);
+    return first ? Date.now() - first[0] : null;
+  },
   end: () => clearInterval(looking),
 };
