@@ -1,12 +1,13 @@
 """What stands before an HTTP request is one: heads of bounded size, in bounded time, from not too many at once.
 
-uvicorn's parser takes a head of any length from a connection that may take any time for it.
+uvicorn's parser takes a head of any length from a connection that may take any time for it. And it throws away what a
+sender sent last if it hangs up before that is read, as ffmpeg does behind everything that it pushes.
 """
 
 import asyncio
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from gateway.strangers import Strangers
 
@@ -18,6 +19,28 @@ TOO_LARGE = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-type: text/plain\r\ncontent-length: 31\r\n"
     b"connection: close\r\n\r\nThis head is longer than 64 KiB"
 )
+
+if TYPE_CHECKING:
+    from uvicorn._types import ASGIReceiveEvent
+
+
+class Exchange(RequestResponseCycle):
+    """A request whose body is read to its end, also when the sender has hung up meanwhile."""
+
+    _told = False
+
+    async def receive(self) -> "ASGIReceiveEvent":
+        message = await super().receive()
+        if message["type"] == "http.disconnect" and not self.response_complete and self._has_more:
+            message = {"type": "http.request", "body": bytes(self.body), "more_body": self.more_body}
+            self.body = bytearray()
+        if message["type"] == "http.request":
+            self._told = not message["more_body"]
+        return message
+
+    @property
+    def _has_more(self) -> bool:
+        return bool(self.body) or not (self.more_body or self._told)
 
 
 class HttpDoor(HttpToolsProtocol):
@@ -70,6 +93,8 @@ class HttpDoor(HttpToolsProtocol):
         self._know()
         self._cancel()
         super().on_headers_complete()
+        if self.cycle is not None and type(self.cycle) is RequestResponseCycle:
+            self.cycle.__class__ = Exchange  # uvicorn has no setting for it
 
     def _know(self) -> None:
         if self._strange:

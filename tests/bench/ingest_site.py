@@ -9,6 +9,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from gateway.commands.ingest_ports import bind
+from gateway.http_door import HttpDoor
 from gateway.ingest.desk import IngestDesk
 from gateway.ingest.ffmpeg import Ffmpeg
 from gateway.ingest.keys import IngestKeys
@@ -50,7 +51,7 @@ async def open_site(tool: Ffmpeg) -> AsyncIterator[Site]:
             "srt": f"srt://127.0.0.1:{srt.getsockname()[1]}?streamid=studio&passphrase={key}",
             "whip": f"http://127.0.0.1:{web.getsockname()[1]}/whip/{key}",
         }
-        server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off"))
+        server = uvicorn.Server(uvicorn.Config(app, http=HttpDoor, log_config=None, lifespan="off"))
         serving = asyncio.create_task(server.serve(sockets=[web]))
         async with RtmpPort(desk).serving(rtmp), SrtPort(desk).serving(srt), whip.serving(rtc):
             yield Site(listener, addresses)

@@ -15,6 +15,7 @@ from fastapi import FastAPI
 from playwright.sync_api import Page
 
 from gateway.commands.ingest_ports import bind
+from gateway.http_door import HttpDoor
 from gateway.ingest.desk import IngestDesk
 from gateway.ingest.ffmpeg import bundled_ffmpeg, find_ffmpeg
 from gateway.ingest.keys import IngestKeys
@@ -74,7 +75,7 @@ def open_site() -> Iterator[Site]:
     app.add_middleware(Origins, allowed_hosts=())
     app.include_router(whip_router(whip))
     app.include_router(web_router())
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off"))
+    server = uvicorn.Server(uvicorn.Config(app, http=HttpDoor, log_config=None, lifespan="off"))
 
     async def serve(web: object) -> None:
         with closing(bind("127.0.0.1", 0)) as media:

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 import pytest
 import uvicorn
 from fastapi import FastAPI, Request
+from starlette.requests import ClientDisconnect
 
 from gateway.http_door import HEAD_BYTES_MAX, HttpDoor
 from gateway.strangers import Strangers
@@ -16,12 +17,18 @@ HELLO = b"GET /hello HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
 @asynccontextmanager
-async def open_door(head_within_s: float) -> AsyncIterator[int]:
+async def open_door(head_within_s: float, read: asyncio.Future[bytes] | None = None) -> AsyncIterator[int]:
+    """Its port. ``/late`` puts into ``read`` what it reads of a request whose sender has hung up."""
+
     class Door(HttpDoor):
         strangers = Strangers(total=6, per_address=4)
 
+        def connection_lost(self, exc: Exception | None) -> None:
+            super().connection_lost(exc)
+            gone.set()
+
     Door.head_within_s = head_within_s
-    app = FastAPI()
+    app, gone = FastAPI(), asyncio.Event()
 
     @app.get("/hello")
     async def hello() -> str:
@@ -30,6 +37,18 @@ async def open_door(head_within_s: float) -> AsyncIterator[int]:
     @app.post("/echo")
     async def echo(request: Request) -> int:
         return len(await request.body()) + len(request.headers)
+
+    @app.post("/late")
+    async def late(request: Request) -> None:
+        await gone.wait()
+        received = bytearray()
+        try:
+            async for chunk in request.stream():
+                received += chunk
+        except ClientDisconnect:
+            received += b" and no end"
+        assert read is not None
+        read.set_result(bytes(received))
 
     server = uvicorn.Server(uvicorn.Config(app, port=0, http=Door, log_config=None, lifespan="off"))
     serving = asyncio.create_task(server.serve())
@@ -125,3 +144,19 @@ def test_trailers_are_not_kept() -> None:
         writer.close()
 
     at_door(visit)
+
+
+@pytest.mark.parametrize(
+    ("sent", "expected"),
+    [(b"3\r\nabc\r\n0\r\n\r\n", b"abc"), (b"0\r\n\r\n", b""), (b"3\r\nabc\r\n4\r\nd", b"abcd and no end")],
+)
+def test_what_came_before_a_sender_hung_up_is_read_to_its_end(sent: bytes, expected: bytes) -> None:
+    async def run() -> None:
+        read = asyncio.get_running_loop().create_future()
+        async with open_door(30.0, read) as port:
+            _, writer = await connect(port)
+            writer.write(b"POST /late HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n" + sent)
+            writer.close()
+            assert await asyncio.wait_for(read, 20) == expected
+
+    asyncio.run(run())

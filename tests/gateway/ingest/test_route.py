@@ -12,6 +12,7 @@ import pytest
 import uvicorn
 from fastapi import FastAPI
 
+from gateway.http_door import HttpDoor
 from gateway.ingest.desk import IngestDesk
 from gateway.ingest.ffmpeg import Ffmpeg
 from gateway.ingest.keys import IngestKeys
@@ -45,7 +46,7 @@ async def open_site(tool: Ffmpeg, *, idle_s: float = 10.0) -> AsyncIterator[Site
     install(app)
     uploads = Uploads(desk)
     app.include_router(ingest_router(desk, uploads))
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, lifespan="off"))
+    server = uvicorn.Server(uvicorn.Config(app, port=0, http=HttpDoor, log_config=None, lifespan="off"))
     serving = asyncio.create_task(server.serve())
     while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
         await asyncio.sleep(0.01)
