@@ -15,6 +15,7 @@ import os
 import random
 import sys
 import time
+from collections import Counter
 from dataclasses import dataclass, replace
 
 import uvloop
@@ -112,7 +113,7 @@ async def _run(options: argparse.Namespace) -> None:
     coding = {"bitrate": options.bitrate, "piece-s": options.piece_s, "k": options.k, "n": options.n}
     source = await Group.start("source", *(f"--{name}={value}" for name, value in coding.items()))
     link = parse_link(await source.line())
-    groups = [await Group.start("viewers") for _ in range(options.processes)]
+    groups = [await Group.start("viewers", *(["--count"] if options.count else [])) for _ in range(options.processes)]
     print(f"{options.viewers} viewers join, {options.join_rate:g} a second", flush=True)
     await _join_all(options, link, groups)
     course = await _watch(options, source, groups)
@@ -212,7 +213,18 @@ def _figures(
         "source_multiple": _multiple(course.before[0][0], course.before[1][0]),
         "tcp_cpu_cores": baseline[0],
         "tcp_delay_p99_s": _at(baseline[1], 0.99) + piece_s,
+        **_given(course.before, course.killed_s - course.from_s, ""),
+        **_given(course.after, course.ended_s - course.killed_s - AFTER_S, "_after"),
     }
+
+
+def _given(marks: tuple[list[Figures], list[Figures]], span_s: float, when: str) -> dict[str, float]:
+    """What the viewers gave out in a second, by kind, if it was counted."""
+    begin, end = (Counter[str](), Counter[str]())
+    for total, groups in zip((begin, end), marks, strict=True):
+        for group in groups:
+            total.update({kind: int(count) for kind, count in _table(group.get("given", {})).items()})
+    return {f"{kind}{when}_per_s": (end[kind] - begin[kind]) / span_s for kind in sorted(end)}
 
 
 def _rates(marks: tuple[list[Figures], list[Figures]], span_s: float) -> tuple[float, float]:
@@ -273,6 +285,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--piece-s", type=float, help="0.2, or 1.0 for many viewers")
     parser.add_argument("--k", type=int, help="as a broadcaster would choose it for the bitrate and the piece")
     parser.add_argument("--n", type=int)
+    parser.add_argument("--count", action="store_true", help="tell messages and orders of viewers a second, by kind")
     parser.add_argument("--join-rate", type=float, help="viewers that join in a second: 10, or 3 if they are many")
     options = parser.parse_args()
     many = options.viewers >= MANY

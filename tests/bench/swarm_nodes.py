@@ -16,11 +16,13 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from typing import ClassVar
 
 import uvloop
 
+from swarm import wire
 from swarm.drivers.quic import QuicDriver
-from swarm.events import News, PieceReady
+from swarm.events import News, Output, PieceReady, Send
 from swarm.identity import Identity
 from swarm.link import Link, format_link, parse_link
 from swarm.manifest import RenditionInfo
@@ -35,16 +37,34 @@ GC_YOUNGEST = 50_000
 Figures = dict[str, object]
 
 
+class CountingNode(Node):
+    """Counts what all such nodes of this process give out, by kind: messages, and orders to the driver."""
+
+    given: ClassVar[Counter[str]] = Counter()
+    _names: ClassVar[dict[int, str]] = {wire.BLOCK: "Block"}
+
+    def outputs(self) -> list[Output]:
+        outputs = super().outputs()
+        for output in outputs:
+            self.given[self._name(output.data) if isinstance(output, Send) else type(output).__name__] += 1
+        return outputs
+
+    def _name(self, data: bytes) -> str:
+        if data[0] not in self._names:
+            self._names[data[0]] = type(wire.decode(data)).__name__
+        return self._names[data[0]]
+
+
 class Viewer:
     """One node that watches; ``whole`` has the moment at which each piece was complete.
 
     Without ``paced`` an upload cap still limits the children, but holds no datagram back.
     """
 
-    def __init__(self, link: Link, settings: NodeSettings, *, paced: bool = True) -> None:
+    def __init__(self, link: Link, settings: NodeSettings, *, paced: bool = True, counted: bool = False) -> None:
         identity = Identity(os.urandom(32))
         self._link = link
-        self.node = new_node(identity, settings)
+        self.node = new_node(identity, settings, CountingNode if counted else Node)
         if not paced:
             self.node.pacer.rate_bps = 0.0
         self.driver = QuicDriver(self.node, identity, self._hear, host="127.0.0.1")
@@ -73,9 +93,9 @@ class Viewer:
             self.whole.setdefault(news.number, time.time())
 
 
-def new_node(identity: Identity, settings: NodeSettings) -> Node:
+def new_node(identity: Identity, settings: NodeSettings, kind: type[Node] = Node) -> Node:
     now = asyncio.get_running_loop().time()
-    return Node(
+    return kind(
         identity=identity,
         settings=settings,
         rng=random.Random(identity.key),
@@ -92,12 +112,14 @@ async def view(options: argparse.Namespace) -> None:
         total: Counter[str] = Counter()
         for viewer in viewers:
             total.update(viewer.used())
-        return dict(total)
+        return dict(total) | {"given": dict(CountingNode.given)}
 
     async for word, *rest in commands():
         if word == "join":
             settings, link = rest
-            viewer = Viewer(parse_link(link), NodeSettings(**json.loads(settings)), paced=options.paced)
+            viewer = Viewer(
+                parse_link(link), NodeSettings(**json.loads(settings)), paced=options.paced, counted=options.count
+            )
             viewers.append(viewer)
             print(*await viewer.join(), flush=True)
         else:
@@ -206,6 +228,7 @@ def main() -> None:
     parser.add_argument("--piece-s", type=float)
     parser.add_argument("--k", type=int)
     parser.add_argument("--n", type=int)
+    parser.add_argument("--count", action="store_true")
     parser.add_argument("--paced", action=argparse.BooleanOptionalAction, default=True)
     options = parser.parse_args()
     gc.set_threshold(GC_YOUNGEST)
