@@ -4,7 +4,7 @@ that delivers each joined rendition through one queue, late when it is full, and
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
@@ -104,6 +104,9 @@ class ThinLine:
     def recall(self, stream: StreamId, rendition: int, numbers: Sequence[int]) -> None:
         """Nor here."""
 
+    def revoke_tickets(self, stream: StreamId, serials: Collection[bytes]) -> None:
+        """There are no tickets."""
+
     def lend(self, stream: StreamId, rendition: int, number: int, record: bytes | None) -> None:
         """Nor is anything lent."""
 
@@ -147,8 +150,8 @@ class ThinLine:
             manifest = self._manifest
             asyncio.get_running_loop().call_later(JOIN_S, self._tell, ManifestReady(stream=STREAM, manifest=manifest))
 
-    def _tell(self, news: News) -> None:
-        if isinstance(news, ManifestReady) or news.rendition in self.joined:  # type: ignore[union-attr]
+    def _tell(self, news: ManifestReady | PieceReady | PieceLost) -> None:
+        if isinstance(news, ManifestReady) or news.rendition in self.joined:
             self._hear(news)
 
 

@@ -25,6 +25,7 @@ from gateway.ingest.errors import (
 )
 from gateway.ingest.keys import IngestKeys
 from gateway.ingest.push import PushReport
+from gateway.ingest.push_body import Line, always_up
 from gateway.ingest.webrtc.dtls import Certificate, SecureLine
 from gateway.ingest.webrtc.rtp import RtpPacket
 from gateway.ingest.whip import SESSIONS_PER_KEY_MAX, Session, Whip
@@ -47,7 +48,13 @@ class Gatherer(IngestDesk):
         self.least_bytes = 0
 
     async def receive(
-        self, key: str, body: AsyncIterator[bytes], *, silent_s: float, not_copied: Collection[str]
+        self,
+        key: str,
+        body: AsyncIterator[bytes],
+        *,
+        line: Callable[[], Line] = always_up,
+        silent_s: float = push_body.SILENT_S,
+        not_copied: Collection[str] = (),
     ) -> PushReport:
         assert silent_s < push_body.SILENT_S, "no connection tells of its end, and it sends all the time"
         assert "opus" in not_copied, "it is encoded, for players that do not take it"
@@ -143,8 +150,10 @@ class Sender(asyncio.DatagramProtocol):
         await self.until(lambda: self.line.is_open)
 
     def send(self, packets: list[RtpPacket]) -> None:
+        outgoing = self.line._outgoing
+        assert outgoing is not None
         for packet in packets:
-            self.transport.sendto(self.line._outgoing.protect(rtp_bytes(packet)))
+            self.transport.sendto(outgoing.protect(rtp_bytes(packet)))
 
     async def until(self, enough: Callable[[], bool]) -> None:
         async with asyncio.timeout(WAIT_S):
