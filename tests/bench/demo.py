@@ -15,7 +15,7 @@ import shutil
 import statistics
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from tests.e2e.browser import open_browser, open_page, wait_for_first_frame, wait_for_playback, watched
 from tests.e2e.stage import Stage
@@ -108,8 +108,7 @@ def main() -> None:
     print(f"  two of six killed: the worst piece took {killed['delay_max_kill_s']:.2f} s", flush=True)
     print("The demonstration in Chromium ...", flush=True)
     figures = measure_demo(options.viewers, options.seconds, swarm["signed_p99_s"])
-    names = Figures.__slots__  # type: ignore[attr-defined]
-    values = {name: getattr(figures, name) for name in names}
+    values = asdict(figures)
     for name, value in values.items():
         print(f"{name:>28}  {value:.3f}" if isinstance(value, float) else f"{name:>28}  {value}")
     print(json.dumps(values))

@@ -105,6 +105,10 @@ def _pieces(viewer: Membership) -> tuple[int, int]:
     return status.pieces_ready, status.pieces_lost
 
 
+def rounded(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 2)
+
+
 def main() -> None:
     """Read options, measure, print."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -121,7 +125,7 @@ def main() -> None:
     for name, way in WAYS.items():
         if options.only in {None, name}:
             found = asyncio.run(measure(way, options.runs))
-            report[name] = {"p50_s": round(quantile(found, 0.5), 2), "p95_s": round(quantile(found, 0.95), 2)}
+            report[name] = {"p50_s": rounded(quantile(found, 0.5)), "p95_s": rounded(quantile(found, 0.95))}
             print(f"{name}: {' '.join(f'{seconds:.2f}' for seconds in found)}")
     print(json.dumps(report))
 

@@ -244,7 +244,8 @@ def mutate(rng: Random, case: bytes, others: Sequence[bytes]) -> bytes:
 def cut(rng: Random, data: bytes) -> list[bytes]:
     """The same bytes in chunks, some of them single bytes; not more chunks than a case can afford."""
     most = rng.choice((7, 188, 1500, 65_536))
-    chunks, at = [], 0
+    chunks: list[bytes] = []
+    at = 0
     while at < len(data):
         size = rng.randint(1, most) if len(chunks) < 400 else len(data)
         chunks.append(data[at : at + size])

@@ -12,7 +12,7 @@ import argparse
 import json
 import shutil
 import statistics
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import httpx
 
@@ -121,7 +121,7 @@ def main() -> None:
     parser.add_argument("--hours", type=float, default=24.0, help="of the simulated day")
     parser.add_argument("--only", choices=("page", "load", "memory", "day"))
     options = parser.parse_args()
-    steps = {
+    steps: dict[str, tuple[str, Callable[[], Mapping[str, float | int | None]]]] = {
         "page": ("Seven peers, Chromium and hls.js ...", lambda: measure_page(options.seconds)),
         "load": ("Crowds of players, and nginx ...", lambda: measure_load(options.load_seconds)),
         "memory": ("Half an hour behind it ...", lambda: measure_memory(BITRATE_BPS)),

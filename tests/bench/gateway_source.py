@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 
 from gateway.app import Gateway
-from gateway.channels import Channel
+from gateway.channel import Channel
 from gateway.commands.serve import running_gateway
 from gateway.logs import set_up_logging
 from gateway.media.parts import Part

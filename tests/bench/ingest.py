@@ -11,6 +11,7 @@ page's player with it.
 """
 
 import argparse
+import io
 import json
 import shutil
 import statistics
@@ -240,7 +241,7 @@ def serving_film(tool: str, films: Path) -> Iterator[int]:
             self.send_response(200)
             self.end_headers()
             source = subprocess.Popen([tool, *words.split()], stdout=subprocess.PIPE)
-            assert source.stdout is not None
+            assert isinstance(source.stdout, io.BufferedReader)
             try:
                 while data := source.stdout.read1():
                     self.wfile.write(data)

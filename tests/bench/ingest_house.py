@@ -26,6 +26,7 @@ from gateway.ingest.standby import Cue
 from gateway.ingest.webrtc.intake import Intake
 from gateway.media.errors import MediaError
 from gateway.settings import load_settings
+from swarm.pieces import SignedPiece
 
 READY_S = 30.0
 PUSH_WAIT_S = 30.0
@@ -126,15 +127,15 @@ class House:
             await self._stop.wait()
 
     def _watch_signing(self, gateway: Gateway) -> None:
-        publish: Callable[..., bytes] = gateway.membership.publish
+        publish: Callable[..., SignedPiece] = gateway.membership.publish
 
-        def timed(*arguments: object, capture_us: int, duration_us: int, **named: object) -> bytes:
-            header = publish(*arguments, capture_us=capture_us, duration_us=duration_us, **named)
+        def timed(*arguments: object, capture_us: int, duration_us: int, **named: object) -> SignedPiece:
+            signed = publish(*arguments, capture_us=capture_us, duration_us=duration_us, **named)
             late_s = time.time() - (capture_us + duration_us) / 1e6
             with self._news:
                 self.pieces.append((time.monotonic(), late_s))
                 self._news.notify_all()
-            return header
+            return signed
 
         gateway.membership.publish = timed  # type: ignore[method-assign]
 
@@ -167,10 +168,10 @@ def _watch_arrivals(house: House) -> None:
         house.see_key()
         packet(intake, data, now)
 
-    Intake.receive_rtp = watched_packet  # type: ignore[method-assign]
+    Intake.receive_rtp = watched_packet  # type: ignore[assignment,method-assign]
     Request.stream = watched_stream  # type: ignore[assignment,method-assign]
     RtmpPort._media = watched_media  # type: ignore[assignment,method-assign]
-    SrtPort.datagram_received = watched_datagram  # type: ignore[method-assign]
+    SrtPort.datagram_received = watched_datagram  # type: ignore[assignment,method-assign]
 
 
 async def _noting(house: House, body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

@@ -23,6 +23,7 @@ from gateway.app import Gateway
 from gateway.commands.serve import running_gateway
 from gateway.ingest.ffmpeg import Ffmpeg, find_ffmpeg
 from gateway.settings import load_settings
+from swarm.pieces import SignedPiece
 from tests.bench.gateway_load import cpu_s
 
 PART_S = 0.2
@@ -53,14 +54,14 @@ class Load:
 @contextmanager
 def signed_times(gateway: Gateway) -> Iterator[list[tuple[float, float]]]:
     """When each piece was signed, and how long after its capture."""
-    publish: Callable[..., bytes] = gateway.membership.publish
+    publish: Callable[..., SignedPiece] = gateway.membership.publish
     times: list[tuple[float, float]] = []
 
-    def timed(*arguments: object, capture_us: int, **named: object) -> bytes:
-        header = publish(*arguments, capture_us=capture_us, **named)
+    def timed(*arguments: object, capture_us: int, **named: object) -> SignedPiece:
+        signed = publish(*arguments, capture_us=capture_us, **named)
         now_s = time.time()
         times.append((now_s, now_s - capture_us / 1e6))
-        return header
+        return signed
 
     gateway.membership.publish = timed  # type: ignore[method-assign]
     yield times

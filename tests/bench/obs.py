@@ -104,7 +104,7 @@ def services(site: Site) -> dict[str, dict[str, object]]:
     """What OBS's settings say under "Stream", by our names."""
     server, _, key = site.addresses["rtmp"].rpartition("/")
     endpoint, _, _ = site.addresses["whip"].rpartition("/")
-    found = {
+    found: dict[str, dict[str, object]] = {
         "RTMP": {"type": "rtmp_custom", "settings": {"server": server, "key": key}},
         "SRT": {"type": "rtmp_custom", "settings": {"server": site.addresses["srt"], "key": ""}},
     }
