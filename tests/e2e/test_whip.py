@@ -1,6 +1,7 @@
 """WHIP from its real senders: ffmpeg's muxer, and the gateway's own page for broadcasters in Chromium."""
 
 import asyncio
+import socket
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
@@ -77,7 +78,7 @@ def open_site() -> Iterator[Site]:
     app.include_router(web_router())
     server = uvicorn.Server(uvicorn.Config(app, http=HttpDoor, log_config=None, lifespan="off"))
 
-    async def serve(web: object) -> None:
+    async def serve(web: socket.socket) -> None:
         with closing(bind("127.0.0.1", 0)) as media:
             async with whip.serving(media):
                 await server.serve(sockets=[web])

@@ -4,6 +4,7 @@ Playlists are read by the `m3u8` library, MPDs by an XML parser: nothing here us
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import pairwise
@@ -12,6 +13,7 @@ from xml.etree import ElementTree as ET
 import m3u8
 
 from gateway.live import LiveWindow
+from gateway.live.segments import Slot
 from gateway.media.fragments import read_fragment
 
 NS = {"d": "urn:mpeg:dash:schema:mpd:2011"}
@@ -178,8 +180,8 @@ def check_grid(template: ET.Element, track: int, period: ET.Element, window: Liv
         assert abs(Fraction(span[0], info.timescale) - offset_s - due_s) <= step_s / 2 + Fraction(first_gap_s)
 
 
-def first_real(slots: list[object]) -> int:
-    return next(index for index, slot in enumerate(slots) if not slot.gap)  # type: ignore[attr-defined]
+def first_real(slots: Sequence[Slot]) -> int:
+    return next(index for index, slot in enumerate(slots) if not slot.gap)
 
 
 def check_timeline(template: ET.Element, track: int, window: LiveWindow) -> None:

@@ -152,7 +152,9 @@ def test_a_films_figures_are_told_listed_and_shown(tmp_path: Path, capsys: pytes
         ({"source": "gopher://9.9.9.9/film"}, "broadcast-refused"),
     ],
 )
-def test_what_cannot_go_on_air_is_refused_with_the_reason(tmp_path: Path, new: dict[str, object], slug: str) -> None:
+def test_what_cannot_go_on_air_is_refused_with_the_reason(
+    tmp_path: Path, new: dict[str, object], slug: str | None
+) -> None:
     async def work(gateway: Gateway, client: httpx.AsyncClient) -> None:
         answer = await client.post(BROADCASTS, json=new)
         assert answer.status_code == 422

@@ -25,7 +25,8 @@ def said(facts: Facts, subject: str) -> Finding:
 
 def met(access: Access, *, v6: bool = False, seen: Address = OUTSIDE) -> Facts:
     family = FamilyStatus(access=access, seen=seen, links=3)
-    return replace(FACTS, network=replace(NETWORK, **{"v6" if v6 else "v4": family}))
+    network = replace(NETWORK, v6=family) if v6 else replace(NETWORK, v4=family)
+    return replace(FACTS, network=network)
 
 
 def test_without_a_link_it_says_what_it_cannot_know() -> None:

@@ -42,7 +42,7 @@ def test_the_preset_reaches_the_encoder_but_for_what_is_set_itself() -> None:
 )
 def test_what_no_encoder_should_do_is_refused(name: str, value: object) -> None:
     with pytest.raises(SettingsError, match=name):
-        load_settings(**{name: value})
+        load_settings(None, **{name: value})
 
 
 def test_what_is_copied_and_what_encodes_reach_the_encoder(monkeypatch: pytest.MonkeyPatch) -> None:

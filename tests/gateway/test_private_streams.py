@@ -112,7 +112,8 @@ def test_the_whole_link_unlocks_a_stream_that_was_joined_without_its_secret() ->
     on_air = scene.go_on_air()
     channel = scene.watch(parse_link(on_air.channel.public_link))
     scene.play(on_air, 3)
-    assert channel.state is State.LOCKED
+    before = channel.state
+    assert before is State.LOCKED
     assert scene.at_viewer.add(parse_link(on_air.channel.share_link)) is channel
     scene.play(on_air, 12)
     assert channel.state is State.LIVE
@@ -135,7 +136,8 @@ def test_a_password_opens_a_stream_and_is_not_passed_on_with_its_link() -> None:
     on_air = scene.go_on_air_with("correct horse")
     channel = scene.watch(parse_link(on_air.channel.share_link))
     scene.play(on_air, 2)
-    assert channel.state is State.LOCKED
+    before = channel.state
+    assert before is State.LOCKED
     assert "password" in refusal(channel).detail
     with pytest.raises(Problem) as refused:
         asyncio.run(unlock(channel, "correct house"))

@@ -278,7 +278,8 @@ def test_what_nobody_has_does_not_make_a_stream_unreachable_that_has_been_reache
     world = World()
     world.watch()
     world.channel.hear(Unreachable(stream=STREAM, tried=1))
-    assert world.channel.state is State.UNREACHABLE
+    before = world.channel.state
+    assert before is State.UNREACHABLE
     world.channel.leave()
     world.watch()
     world.viewer.run_for(0.5)

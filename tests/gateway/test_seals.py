@@ -174,7 +174,11 @@ def test_owners_of_sealed_keys_give_tickets_and_end_streams(
     key = open_key(key_path(tmp_path / "streams", "My film"), Seal("open sesame"))
     link = format_link(Link(StreamId(key.identity.key)))
     key.close()
-    commands = (("tickets", "issue", link, "anna"), ("tickets", "mine"), ("end", "My film", "--yes"))
+    commands: tuple[tuple[str, ...], ...] = (
+        ("tickets", "issue", link, "anna"),
+        ("tickets", "mine"),
+        ("end", "My film", "--yes"),
+    )
     for words in commands[::2]:
         assert seedcast(*words) == CANNOT_START
         assert PASSPHRASE_VARIABLE in capsys.readouterr().err

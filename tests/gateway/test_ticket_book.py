@@ -129,12 +129,14 @@ def test_a_ticket_plays_until_it_is_revoked(book: TicketBook, *, own_key: bool) 
     carried = issue(book, "anna", viewer=viewer_key(VIEWER_SECRET) if own_key else None)
     channel = scene.watch(Link(STREAM, peers=link.peers, secret=carried))
     scene.play(running, 8)
-    assert channel.state is State.LIVE
+    before = channel.state
+    assert before is State.LIVE
     assert channel.title == "Secret show"
     assert "#" not in channel.share_link, "a ticket is not for others"
     book.revoke(STREAM, "anna", NOW_S)
     scene.play(running, 1)
-    assert channel.state is State.LIVE, "what it has the key of it may still see"
+    still = channel.state
+    assert still is State.LIVE, "what it has the key of it may still see"
     scene.viewer.run_for(4.0)
     scene.play(running, 4)
     assert channel.state is State.LOCKED

@@ -34,10 +34,12 @@ def test_links_name_ipv6_then_the_routers_port_then_what_works_at_home(monkeypat
     at(monkeypatch, V6, HOME)
     heard: list[bool] = []
     place = Whereabouts(Address("::", 4000), (), heard.append, maps_port=True)
-    assert place.for_links == (V6, HOME)
+    before = place.for_links
+    assert before == (V6, HOME)
     place._map(MAPPED)
     assert place.for_links == (V6, MAPPED, HOME)
-    assert place.forwarded == (MAPPED,)
+    mapped = place.forwarded
+    assert mapped == (MAPPED,)
     place._map(MAPPED)
     place._map(None)
     assert heard == [False, False], "told when it changes, and only then"

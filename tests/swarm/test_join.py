@@ -19,9 +19,8 @@ from swarm.join import (
     RETRY_S,
     TRIES_MAX,
     AddressBook,
-    dialable,
 )
-from swarm.prefixes import crowd
+from swarm.prefixes import crowd, dialable
 from swarm.units import Access, Address, PeerId
 from swarm.wire import Contact
 from tests.swarm.neighbours import key

@@ -19,7 +19,8 @@ def info(address: Address, *, dialled: bool) -> LinkInfo:
 
 
 def test_both_ends_come_to_the_same() -> None:
-    for old, new, old_mine, new_mine, lower in product((V4, V6), (V4, V6), *[(False, True)] * 3):
+    addresses, sides = product((V4, V6), repeat=2), product((False, True), repeat=3)
+    for (old, new), (old_mine, new_mine, lower) in product(addresses, sides):
         here = keeps_old(peer(old, dialled=old_mine), info(new, dialled=new_mine), mine_is_lower=lower, now=100.5)
         there = keeps_old(
             peer(old, dialled=not old_mine), info(new, dialled=not new_mine), mine_is_lower=not lower, now=100.5

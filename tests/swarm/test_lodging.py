@@ -1,5 +1,7 @@
 """Lodging, message by message: one node whose mates on its own network are played by the test."""
 
+from collections.abc import Callable
+
 from swarm import wire
 from swarm.adverts import short
 from swarm.hosting import CATCH_UP_SAVED_S
@@ -261,7 +263,9 @@ def test_a_host_that_does_not_answer_is_not_asked_again_at_once() -> None:
 
 
 def test_a_refusal_and_a_lost_link_leave_it_without_a_host() -> None:
-    for end in (lambda stage, link: stage.say(link, UNLODGE), lambda stage, link: stage.lose(link)):
+    ends: tuple[Callable[[Stage, LinkId], None], ...]
+    ends = (lambda stage, link: stage.say(link, UNLODGE), lambda stage, link: stage.lose(link))
+    for end in ends:
         stage = at_home()
         link = lodge(stage, 1)
         end(stage, link)

@@ -14,7 +14,6 @@ from swarm.manifest import (
     NAME_CHARS_MAX,
     RENDITIONS_MAX,
     SOURCES_MAX,
-    TITLE_CHARS_MAX,
     Manifest,
     RenditionInfo,
     is_printable,
@@ -22,6 +21,7 @@ from swarm.manifest import (
     sign_manifest,
 )
 from swarm.sealing import Admission, Lock
+from swarm.titles import TITLE_CHARS_MAX
 from swarm.units import PeerId, StreamId
 
 OWNER = Identity(bytes(range(32)))

@@ -75,6 +75,7 @@ def test_what_was_seen_of_this_node_elsewhere_counts_no_more() -> None:
     stage = Stage()
     stage.watch(FIRST)
     stage.befriend(1)
-    assert stage.member.circle.vantage.access is Access.OPEN
+    before = stage.member.circle.vantage.access
+    assert before is Access.OPEN
     stage.node.moved(stage.now)
     assert stage.member.circle.vantage.access is Access.UNKNOWN

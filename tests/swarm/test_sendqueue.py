@@ -75,6 +75,9 @@ def test_control_messages_are_never_dropped_and_the_overflow_is_told() -> None:
     assert queue.take(0.0, PLENTY) == [b"12345678", b"12345678"]
 
 
+Pushed = tuple[bytes, Urgency, float | None]
+Taken = tuple[float, int]
+
 pushes = st.tuples(
     st.binary(min_size=1, max_size=40), st.sampled_from(Urgency), st.none() | st.floats(0, 10, allow_nan=False)
 )
@@ -83,7 +86,7 @@ takes = st.tuples(st.floats(0, 10, allow_nan=False), st.integers(0, 100))
 
 @given(st.lists(pushes | takes, max_size=80), st.integers(40, 200))
 @settings(deadline=None)
-def test_no_byte_is_lost_from_the_books(steps: list[tuple], limit_bytes: int) -> None:
+def test_no_byte_is_lost_from_the_books(steps: list[Pushed | Taken], limit_bytes: int) -> None:
     queue = SendQueue(limit_bytes)
     pushed = taken = 0
     for step in steps:

@@ -9,6 +9,7 @@ from swarm.drivers.line import Line
 from swarm.drivers.memory import Host
 from swarm.settings import NodeSettings
 from swarm.sim.world import Show, World, delays
+from swarm.units import LinkId
 from tests.swarm.test_simulated_swarm import SETTLED_S, assert_nobody_misses_a_piece, replay
 
 SEEDS = [int(seed) for seed in os.environ.get("SEEDCAST_SEEDS", "1,2").split(",")]
@@ -121,12 +122,16 @@ def test_a_source_that_stumbles_makes_nobody_fetch_twice(seed: int) -> None:
     assert_nobody_misses_a_piece(world, world.viewers, JOINED_S)
 
 
+def fall_silent(world: World, host: Host, link: LinkId) -> None:
+    world.net.call(host, lambda node, now: node.link_silent(link, now))
+
+
 @seeds
 def test_a_lodger_that_is_taken_for_dead_by_mistake_misses_nothing(seed: int) -> None:
     world = broadcast(seed, [0, 0, 1, 0, 1, 0])
     (host,) = fetching(world, 1)
     for link in [link for link, end in host.ends.items() if end.indoors]:
-        world.net.call(host, lambda node, now, link=link: node.link_silent(link, now))
+        fall_silent(world, host, link)
     world.run(10.0)
     assert len(fetching(world, 1)) == 1, replay(world)
     assert_nobody_misses_a_piece(world, world.viewers, JOINED_S)

@@ -208,7 +208,8 @@ def test_the_key_frames_of_a_film_are_found_before_it_goes_on_air(tool: Ffmpeg, 
         return [await find_longest_gop(tool, FileSource(path=films / name), video) for name in names]
 
     sparse, regular, none = asyncio.run(look())
-    assert (sparse, regular, none) == (pytest.approx(3.0, abs=0.1), pytest.approx(1.0, abs=0.1), 0.0)
+    assert (sparse, regular) == pytest.approx((3.0, 1.0), abs=0.1)
+    assert none == 0.0
 
 
 def test_a_film_with_rare_key_frames_is_encoded_from_its_start(tool: Ffmpeg, films: Path) -> None:

@@ -15,7 +15,8 @@ from gateway.ingest.coding import is_usual
 from gateway.ingest.commands import input_job
 from gateway.ingest.ffmpeg import Ffmpeg
 from gateway.ingest.probe import read_probe
-from gateway.ingest.push import PushBody, run_push
+from gateway.ingest.push import run_push
+from gateway.ingest.push_body import PushBody
 from gateway.ingest.sources import Encoding, FileSource
 from gateway.live import LiveWindow
 from gateway.live.segments import Segment

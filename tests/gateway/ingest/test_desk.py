@@ -21,6 +21,10 @@ async def body(data: bytes) -> AsyncIterator[bytes]:
     yield data
 
 
+async def end_of(listener: Listener) -> None:
+    await listener.until(lambda: listener.ends == 1)
+
+
 class Desk:
     """A desk with one key, and the listeners that it put on air."""
 
@@ -74,7 +78,7 @@ def test_a_stream_ends_when_nobody_comes_back_and_its_numbers_go_on_later(tool: 
         for count in (1, 2):
             await desk.desk.receive(desk.entry.key, body((films / "film.ts").read_bytes()))
             listener = desk.on_air[-1][1]
-            await listener.until(lambda listener=listener: listener.ends == 1)
+            await end_of(listener)
             assert len(desk.on_air) == count
         first, second = (listener.pieces for _, listener in desk.on_air)
         assert second[0].number == first[-1].number + 1

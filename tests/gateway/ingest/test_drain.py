@@ -6,7 +6,6 @@ from typing import cast
 
 import pytest
 
-from gateway.ingest import drain
 from gateway.ingest.assembly import Assembly
 from gateway.ingest.drain import Watch, assemble
 from gateway.ingest.errors import EncoderCrashed, FfmpegCrashed, InputBroken
@@ -67,7 +66,7 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     async def sleep(seconds: float) -> None:
         slept.append(seconds)
 
-    monkeypatch.setattr(drain.asyncio, "sleep", sleep)
+    monkeypatch.setattr(asyncio, "sleep", sleep)
     return slept
 
 

@@ -25,6 +25,7 @@ def test_both_tracks_are_waited_for() -> None:
     both = head(metadata(framerate=30.0, videocodecid=7.0, audiocodecid=10.0), (9, 0, AVC), (8, 0, AAC))
     info = flv.read_contents(both)
     assert info is not None
+    assert info.video is not None
     assert (info.video.codec, info.video.fps, [audio.codec for audio in info.audios]) == ("h264", 30.0, ["aac"])
     assert all(flv.read_contents(both[:size]) is None for size in range(flv.HEADER_BYTES, len(both)))
 
@@ -67,6 +68,7 @@ def test_codecs_by_four_letters_need_a_newer_ffmpeg(info: InputInfo, least: tupl
 def test_newer_codecs_are_named_by_four_letters(name: bytes, codec: str) -> None:
     info = flv.read_contents(head(metadata(videocodecid=1.0), (9, 0, b"\x90" + name)))
     assert info is not None
+    assert info.video is not None
     assert info.video.codec == codec
 
 

@@ -17,6 +17,7 @@ def test_the_tracks_are_told_as_soon_as_the_head_is_whole() -> None:
     head = stream().init.data
     info = read_contents(head)
     assert info is not None
+    assert info.video is not None
     assert (info.video.codec, [audio.codec for audio in info.audios]) == ("h264", ["aac"])
     assert all(read_contents(head[:size]) is None for size in range(len(head)))
     assert read_contents(head + bytes(stream().parts[0].data)) == info

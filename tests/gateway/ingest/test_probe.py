@@ -32,6 +32,7 @@ def look(tool: Ffmpeg, path: Path) -> InputInfo:
 
 def test_a_film(each_tool: Ffmpeg, films: Path) -> None:
     info = look(each_tool, films / "film.mp4")
+    assert info.video is not None
     assert (info.video.codec, info.video.pixels, info.video.fps) == ("h264", "yuv420p", 25.0)
     assert [audio.codec for audio in info.audios] == ["aac"]
     assert info.duration_s == pytest.approx(3.0, abs=0.2)
@@ -85,7 +86,9 @@ def test_a_letter_is_no_film(tool: Ffmpeg, tmp_path: Path) -> None:
 
 def test_brackets_do_not_confuse_the_columns() -> None:
     line = "  Stream #0:0[0x1](und): Video: h264 (High) (avc1 / 0x31), yuv420p(tv, bt709, progressive), 64x36, 24 fps"
-    assert read_probe("x", [line]).video.pixels == "yuv420p"
+    video = read_probe("x", [line]).video
+    assert video is not None
+    assert video.pixels == "yuv420p"
 
 
 def test_a_server_that_is_not_there(tool: Ffmpeg) -> None:
@@ -96,6 +99,7 @@ def test_a_server_that_is_not_there(tool: Ffmpeg) -> None:
 
 def test_a_camera_has_no_end() -> None:
     info = read_probe("camera", CAMERA.splitlines())
+    assert info.video is not None
     assert (info.video.codec, info.video.pixels, info.video.fps) == ("rawvideo", "yuyv422", 30.0)
     assert info.duration_s is None
 
@@ -111,6 +115,7 @@ def test_a_codec_that_ffmpeg_does_not_know() -> None:
 
 def test_a_rate_that_is_no_frame_rate_is_not_believed() -> None:
     info = read_probe("odd.mkv", ["  Stream #0:0: Video: h264 (High), yuv420p, 320x240, 90k fps, 1k tbn"])
+    assert info.video is not None
     assert info.video.fps is None
 
 

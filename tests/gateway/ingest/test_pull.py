@@ -310,6 +310,6 @@ def test_what_comes_faster_than_it_plays_is_held_back(monkeypatch: pytest.Monkey
         assert pace.on_air
 
     measured = Measured()
-    monkeypatch.setattr(pull_module.asyncio, "sleep", sleep)
+    monkeypatch.setattr(asyncio, "sleep", sleep)
     asyncio.run(run())
     assert [round(pause) for pause in slept] == [-15, -5, 5, 10], "no longer than half of what a server may be silent"

@@ -81,6 +81,10 @@ async def talk(port: Port, data: bytes, *, own: str = "127.0.0.1") -> bytes:
         writer.close()
 
 
+async def until_whole(listener: Listener) -> None:
+    await listener.until(lambda: sum(piece.duration_us for piece in listener.pieces) >= 2_900_000)
+
+
 def test_two_films_go_on_air_over_one_port(each_tool: Ffmpeg, films: Path) -> None:
     async def visit(port: Port) -> None:
         sides = [port.add(name) for name in ("one", "two")]
@@ -88,7 +92,7 @@ def test_two_films_go_on_air_over_one_port(each_tool: Ffmpeg, films: Path) -> No
         assert ends == [(0, ""), (0, "")]
         film = await asyncio.to_thread(hashes, each_tool, str(films / "film.mp4"))
         for _, listener in sides:
-            await listener.until(lambda it=listener: sum(piece.duration_us for piece in it.pieces) >= 2_900_000)
+            await until_whole(listener)
             assert await asyncio.to_thread(hashes, each_tool, "-", film=listener.film()) == film
             assert [track.codec[:4] for track in listener.init.tracks] == ["mp4a", "avc1"]
 

@@ -27,7 +27,7 @@ def files(folder: Path, *names: str) -> None:
 
 async def names(rundown: Rundown, count: int) -> list[str]:
     """The next films; fewer when the list is over."""
-    found = []
+    found: list[str] = []
     while len(found) < count and (film := await rundown.next()) is not None:
         source = film.source
         assert isinstance(source, FileSource | UrlSource)

@@ -41,12 +41,14 @@ def tables(*streams: tuple[int, bytes]) -> bytes:
 def test_a_real_stream_names_its_codecs_in_its_first_packets(films: Path, name: str, video: str, audio: str) -> None:
     contents = read_contents((films / name).read_bytes()[: 8 * PACKET_BYTES])
     assert contents is not None
+    assert contents.video is not None
     assert (contents.video.codec, [sound.codec for sound in contents.audios]) == (video, [audio])
 
 
 def test_a_stream_may_begin_inside_a_packet(films: Path) -> None:
     contents = read_contents((films / "film.ts").read_bytes()[100:80_000])
     assert contents is not None
+    assert contents.video is not None
     assert contents.video.codec == "h264"
 
 
@@ -96,6 +98,7 @@ def test_every_language_is_named_up_to_a_limit() -> None:
 def test_the_order_of_picture_and_sound_does_not_matter() -> None:
     contents = read_contents(tables((0x0F, b""), (0x24, b"")))
     assert contents is not None
+    assert contents.video is not None
     assert contents.video.codec == "hevc"
 
 

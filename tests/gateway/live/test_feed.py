@@ -76,7 +76,11 @@ def test_a_reader_begins_at_the_next_key_frame_when_that_is_near(here: list[int]
 def test_a_key_frame_that_does_not_come_is_not_waited_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
     window = opened(1000, 1001, 1002, 1003)
     monkeypatch.setattr(feed, "START_WAIT_S_MAX", 0.21)
-    assert place(*asyncio.run(anext(follow(window)))) == (100, 0)
+
+    async def main() -> tuple[int, int]:
+        return place(*await anext(follow(window)))
+
+    assert asyncio.run(main()) == (100, 0)
 
 
 def test_lost_pieces_are_left_out() -> None:

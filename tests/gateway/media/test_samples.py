@@ -24,8 +24,9 @@ def test_samples_are_those_that_ffprobe_sees(video: tuple[str, ...], tmp_path: P
         # ffmpeg moves a track whose pictures are reordered until none is shown before it is decoded.
         later = max(0, *(-sample.offset for sample in samples))
         assert bool(later) == (info.kind == "video" and bool(video))
-        found = [((s.decode_time + s.offset + later) / info.timescale, len(s.data)) for s in samples]
-        assert found == [(pytest.approx(float(pts), abs=1e-5), int(size)) for pts, size in probed[info.kind]]
+        times = [(sample.decode_time + sample.offset + later) / info.timescale for sample in samples]
+        assert times == pytest.approx([float(pts) for pts, _ in probed[info.kind]], abs=1e-5)
+        assert [len(sample.data) for sample in samples] == [int(size) for _, size in probed[info.kind]]
 
 
 def test_key_frames_are_those_that_start_segments() -> None:

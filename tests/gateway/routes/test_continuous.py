@@ -11,6 +11,7 @@ import httpx
 import m3u8
 import pytest
 from fastapi import FastAPI
+from starlette.types import Message
 
 from gateway.live import LiveWindow
 from gateway.live.order import Piece
@@ -98,7 +99,7 @@ class Player:
         await self._gone.wait()
         return {"type": "http.disconnect"}
 
-    async def _send(self, message: dict[str, object]) -> None:
+    async def _send(self, message: Message) -> None:
         await self.ready.wait()
         if message["type"] == "http.response.start":
             status = message["status"]

@@ -218,7 +218,7 @@ def test_a_disk_that_fills_ends_it_with_what_there_is(tmp_path: Path, monkeypatc
         pieces = studio.begin()
         studio.give(pieces[:1])
         await studio.written(0.2)
-        monkeypatch.setattr(tape.shutil, "disk_usage", lambda _: usage._replace(free=tape.FREE_BYTES_MIN - 1))
+        monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=tape.FREE_BYTES_MIN - 1))
         studio.give(pieces[1:])
 
     film = tmp_path / "film.mp4"

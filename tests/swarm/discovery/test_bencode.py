@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from swarm.discovery.bencode import DEPTH_MAX, decode, encode
+from swarm.discovery.bencode import DEPTH_MAX, Value, decode, encode
 from swarm.errors import TrackerError
 
 numbers = st.integers(-(2**63), 2**63)
@@ -16,7 +16,7 @@ values = st.recursive(
 
 
 @given(values)
-def test_a_value_survives_its_bytes(value) -> None:  # type: ignore[no-untyped-def]
+def test_a_value_survives_its_bytes(value: Value) -> None:
     assert decode(encode(value)) == value
 
 

@@ -60,7 +60,7 @@ def test_the_scrape_is_where_bep_48_has_it(url: str, path: str | None) -> None:
 
 
 def test_a_whole_answer_is_read() -> None:
-    answer = {
+    answer: dict[bytes, bencode.Value] = {
         b"interval": 1800,
         b"min interval": 900,
         b"complete": 1,
@@ -81,7 +81,7 @@ def test_a_whole_answer_is_read() -> None:
 
 
 def test_listed_peers_are_read_and_names_are_not_looked_up() -> None:
-    listed = [
+    listed: list[bencode.Value] = [
         {b"ip": b"192.0.2.7", b"port": 4000, b"peer id": b"x"},
         {b"ip": b"victim.example", b"port": 80},
         {b"ip": b"2001:DB8::7", b"port": 4001},
@@ -93,7 +93,7 @@ def test_listed_peers_are_read_and_names_are_not_looked_up() -> None:
 
 def test_of_ten_thousand_peers_a_few_are_looked_at() -> None:
     assert len(read_answer(bencode.encode({b"peers": PEER * 10_000})).peers) == ANSWER_PEERS_MAX
-    listed = [{b"ip": b"192.0.2.7", b"port": 4000}] * 10_000
+    listed: list[bencode.Value] = [{b"ip": b"192.0.2.7", b"port": 4000}] * 10_000
     assert len(read_answer(bencode.encode({b"peers": listed})).peers) == ANSWER_PEERS_MAX
 
 
@@ -116,7 +116,7 @@ def test_a_wrong_answer_says_what_is_wrong(answer: bytes, wrong: str) -> None:
 
 
 def test_a_scrape_counts_sources_and_viewers() -> None:
-    files = {TARGET: {b"complete": 2, b"incomplete": 300, b"downloaded": 4}}
+    files: dict[bytes, bencode.Value] = {TARGET: {b"complete": 2, b"incomplete": 300, b"downloaded": 4}}
     assert read_scrape(bencode.encode({b"files": files}), TARGET) == Counts(sources=2, viewers=300)
     assert read_scrape(bencode.encode({b"files": {}}), TARGET) == Counts(sources=0, viewers=0)
     with pytest.raises(TrackerError):

@@ -77,6 +77,9 @@ class Collector:
                 self._told.clear()
                 await self._told.wait()
 
+    async def until_messages(self, count: int) -> None:
+        await self.until(lambda: len(self.messages) == count)
+
 
 class Peer:
     """A collector under a driver, used as ``async with Peer(1) as peer``."""

@@ -2,6 +2,7 @@
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, x25519
+from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from swarm.drivers.quic.certificate import certificate_pem, key_of
@@ -10,7 +11,7 @@ from swarm.identity import Identity
 SEED = bytes(range(32))
 
 
-def _info(public_key: object) -> bytes:
+def _info(public_key: CertificatePublicKeyTypes) -> bytes:
     return public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 

@@ -46,7 +46,7 @@ def test_a_thousand_messages_each_way_arrive_whole_and_in_order(batching: bool) 
                 ann.say(data, urgency=urgency)
                 bob.say(data, urgency=urgency)
             for peer in (ann, bob):
-                await peer.node.until(lambda peer=peer: len(peer.node.messages) == len(sent))
+                await peer.node.until_messages(len(sent))
                 got = [data for _, data in peer.node.messages]
                 assert lane(got, control=True) == lane(sent, control=True)
                 assert lane(got, control=False) == lane(sent, control=False)

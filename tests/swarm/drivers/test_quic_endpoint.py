@@ -76,8 +76,9 @@ def test_two_peers_that_dial_at_once_have_two_links() -> None:
         async with Peer(1) as ann, Peer(2) as bob:
             ann.dial(bob, bob.key)
             bob.dial(ann, ann.key)
+            await ann.node.until(lambda: len(ann.node.up) == 2)
+            await bob.node.until(lambda: len(bob.node.up) == 2)
             for peer in (ann, bob):
-                await peer.node.until(lambda peer=peer: len(peer.node.up) == 2)
                 assert {info.dialled for info in peer.node.up.values()} == {True, False}
             for number in range(100):
                 for link in ann.node.up:
@@ -164,7 +165,7 @@ def test_damaged_copies_of_every_packet_change_nothing() -> None:
                 ann.say(data)
                 bob.say(data)
             for peer in (ann, bob):
-                await peer.node.until(lambda peer=peer: len(peer.node.messages) == len(sent))
+                await peer.node.until_messages(len(sent))
                 assert [data for _, data in peer.node.messages] == sent
                 assert not peer.node.down
             assert all(saboteur.sent > 100 for saboteur in saboteurs)
@@ -187,7 +188,7 @@ def test_noise_is_ignored() -> None:
                     for datagram in noise[at : at + 50]:
                         stranger.sendto(datagram, bob.address)
                     ann.say(b"between")
-                    await bob.node.until(lambda at=at: len(bob.node.messages) == at // 50 + 1)
+                    await bob.node.until_messages(at // 50 + 1)
             assert bob.driver.connections == 1
             assert not bob.node.down
 

@@ -3,6 +3,7 @@
 import asyncio
 import selectors
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any, cast
 
 from swarm.drivers.quic.pacing import HEADERS_BYTES
@@ -80,7 +81,7 @@ def test_a_cap_is_kept_to_within_a_twentieth_over_all_links() -> None:
             wires, links = [], []
             for peer in (bob, cora):
                 transport, wire = await loop.create_datagram_endpoint(
-                    lambda peer=peer: Wire(peer.address), local_addr=("127.0.0.1", 0)
+                    partial(Wire, peer.address), local_addr=("127.0.0.1", 0)
                 )
                 wires.append((transport, wire))
                 links.append(await dial(ann, Address(*transport.get_extra_info("sockname"))))

@@ -3,13 +3,14 @@
 import asyncio
 import errno
 import socket
+from typing import Any, cast
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from swarm.drivers.quic.connection import Datagram, SocketAddress
-from swarm.drivers.quic.udp import RUN_BYTES_MAX, SelectorPort, bind, open_port, open_transport_port, runs
+from swarm.drivers.quic.udp import RUN_BYTES_MAX, Port, SelectorPort, bind, open_port, open_transport_port, runs
 
 HERE, THERE = ("192.0.2.1", 1), ("192.0.2.2", 2)
 
@@ -36,7 +37,7 @@ def test_runs_are_as_long_as_they_may_be() -> None:
 
 def test_where_there_is_no_ipv6_all_addresses_are_those_of_ipv4(monkeypatch: pytest.MonkeyPatch) -> None:
     class OldSocket(socket.socket):
-        def bind(self, address: tuple[str, int]) -> None:
+        def bind(self, address: Any) -> None:
             if self.family == socket.AF_INET6:
                 raise OSError(errno.EADDRNOTAVAIL, "no such address")
             super().bind(address)
@@ -48,7 +49,7 @@ def test_where_there_is_no_ipv6_all_addresses_are_those_of_ipv4(monkeypatch: pyt
         bind("::1", 0)
 
 
-async def _pass_on(sent: list[bytes], *, batching: bool, transport: bool = False) -> tuple[list[bytes], SelectorPort]:
+async def _pass_on(sent: list[bytes], *, batching: bool, transport: bool = False) -> tuple[list[bytes], Port]:
     """What arrives of ``sent`` at a second port on this machine."""
     got: list[bytes] = []
     turn = asyncio.Event()
@@ -93,6 +94,7 @@ def test_a_system_that_refuses_batches_gets_datagrams_one_by_one(monkeypatch: py
     sent = [bytes([number]) * size for number, size in enumerate(SIZES)]
     got, sender = asyncio.run(_pass_on(sent, batching=True))
     assert got == sent
+    assert isinstance(sender, SelectorPort)
     assert not sender.batching
 
 
@@ -106,7 +108,8 @@ def test_a_full_socket_keeps_the_datagrams_until_there_is_room() -> None:
         with there:
             for end in (here, there):
                 end.setblocking(False)
-            port = SelectorPort(_Connected(here), loop, lambda *args: None, room.set, batching=False)
+            opened = cast("socket.socket", _Connected(here))
+            port = SelectorPort(opened, loop, lambda *args: None, room.set, batching=False)
             sent = [number.to_bytes(2, "big") + bytes(8000) for number in range(600)]
             port.send([(data, HERE) for data in sent])
             assert port.blocked

@@ -1,5 +1,7 @@
 """Payloads of RFC 6184 become pictures; after a loss there are none until the next key frame."""
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -49,13 +51,9 @@ def test_fragments_and_aggregates_are_taken_apart() -> None:
 
 def test_a_picture_without_a_marker_ends_with_the_next() -> None:
     camera, pictures = Camera(), Pictures(SETS)
-    unmarked = [RtpPacket(*packet[:1], False, *packet[2:]) for packet in map(_fields, camera.picture(key=True))]
+    unmarked = [replace(packet, marker=False) for packet in camera.picture(key=True)]
     assert feed(pictures, unmarked) == []
     assert [picture.key for picture in feed(pictures, camera.picture())] == [True, False]
-
-
-def _fields(packet: RtpPacket) -> tuple[int, bool, int, int, int, bytes]:
-    return (packet.payload_type, packet.marker, packet.sequence, packet.timestamp, packet.ssrc, packet.payload)
 
 
 def test_after_a_loss_only_a_key_frame_goes_on() -> None:

@@ -74,6 +74,7 @@ def test_a_stream_begins_with_a_key_frame_and_says_what_is_in_it() -> None:
     (stream,) = stage.streams
     info = read_contents(stream)
     assert info is not None
+    assert info.video is not None
     assert (info.video.codec, [audio.codec for audio in info.audios]) == ("h264", ["opus"])
     packets = read_packets(stream)
     check_counters(packets)
