@@ -137,7 +137,7 @@ class Broadcast:
             await self._work
         except asyncio.CancelledError:
             task = asyncio.current_task()
-            if not self._stopped or (task is not None and task.cancelling()):
+            if (task is not None and task.cancelling()) or not self._stopped:
                 raise
 
     async def stop(self) -> None:

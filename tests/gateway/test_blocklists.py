@@ -119,7 +119,8 @@ def test_a_blocked_stream_is_refused_everywhere_and_left_when_it_becomes_so() ->
 
     async def play_then_block() -> None:
         await channel.watch()
-        assert channel.joined
+        joined = channel.joined
+        assert joined
         blocked.add(GOOD)
         sweeping = asyncio.create_task(channels.sweep(0.0))
         while channel.joined:  # noqa: ASYNC110 - the sweep has no event; the test's own time-out ends it

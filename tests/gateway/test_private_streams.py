@@ -208,7 +208,8 @@ def test_a_stream_that_opens_again_is_locked_no_more() -> None:
     on_air = scene.go_on_air()
     channel = scene.watch(parse_link(on_air.channel.public_link))
     scene.play(on_air, 8)
-    assert channel.state is State.LOCKED
+    before = channel.state
+    assert before is State.LOCKED
     again = scene.studio.open(OWNER, "Open show", lambda: 500_000)
     again.description(8, scene.film.renditions)
     scene.viewer.run_for(1.0)

@@ -66,7 +66,8 @@ def test_stripes_that_are_laid_anew_have_no_parents() -> None:
 def test_who_is_gone_feeds_nothing_and_is_waited_for_no_more() -> None:
     stage, _, feeds = scene()
     feeds.by_stripe[2].ask(key(1), NOW, 0.02)
-    feeds.by_stripe[3].late = key(1)
+    waiting = feeds.by_stripe[3]
+    waiting.late = key(1)
     assert feeds.asked() == {key(1)}
     feeds.gone(key(1))
     assert (feeds.fed, feeds.parents(), feeds.asked()) == (0, set(), set())

@@ -70,16 +70,19 @@ def test_a_server_that_dies_and_returns_goes_on_in_a_new_epoch(tool: Ffmpeg, fil
             cast = cast_of(tool, source, listener)
             running = asyncio.create_task(cast.run())
             await listener.until_pieces(10)
-            assert cast.stats.on_air
+            stats = cast.stats
+            assert stats.on_air
             await server.stop()
             while "nobody answers" not in cast.trouble:  # noqa: ASYNC110 - what is asked has no event
                 await asyncio.sleep(0.01)
-            assert not cast.stats.on_air
+            stats = cast.stats
+            assert not stats.on_air
             before = len(listener.pieces)
             await server.start()
             await listener.until_pieces(before + 5)
-            assert cast.stats.on_air
-            assert cast.stats.restarts >= 2
+            stats = cast.stats
+            assert stats.on_air
+            assert stats.restarts >= 2
             await cast.stop()
             await running
         numbers = [piece.number for piece in listener.pieces]

@@ -15,7 +15,8 @@ def block(out_s: float | None, *, frames: int = 25, dropped: int = 0) -> bytes:
 
 def test_nothing_is_known_before_it_speaks_and_no_speed_before_it_has_got_going() -> None:
     reader = ProgressReader()
-    assert reader.newest is None
+    before = reader.newest
+    assert before is None
     reader.feed(block(None, frames=0), 10.0)
     assert reader.newest is not None
     assert (reader.newest.frames, reader.newest.speed) == (0, None)

@@ -44,15 +44,13 @@ def test_numbers_grow_and_are_never_used_again() -> None:
 def test_strangers_are_bounded_until_they_are_introduced() -> None:
     table = LinkTable(Limits(connections=4, half_open=2))
     links = [_add(table, bytes([number]) * 8) for number in range(2)]
-    assert not table.admits_strangers
-    assert table.has_room
+    assert (table.admits_strangers, table.has_room) == (False, True)
     table.introduce(links[0])
-    assert table.admits_strangers
+    assert (table.admits_strangers, table.has_room) == (True, True)
     _add(table, b"dialled.", dialled=True)
-    assert table.admits_strangers
+    assert (table.admits_strangers, table.has_room) == (True, True)
     _add(table, b"the last", dialled=True)
-    assert not table.admits_strangers
-    assert not table.has_room
+    assert (table.admits_strangers, table.has_room) == (False, False)
 
 
 def test_lingering_links_hold_their_place() -> None:

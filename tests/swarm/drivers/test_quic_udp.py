@@ -112,7 +112,8 @@ def test_a_full_socket_keeps_the_datagrams_until_there_is_room() -> None:
             port = SelectorPort(opened, loop, lambda *args: None, room.set, batching=False)
             sent = [number.to_bytes(2, "big") + bytes(8000) for number in range(600)]
             port.send([(data, HERE) for data in sent])
-            assert port.blocked
+            full = port.blocked
+            assert full
             got: list[bytes] = []
             while len(got) < len(sent):
                 try:
