@@ -69,7 +69,7 @@ class Blocklists:
                 else:
                     self._lists[place] = await asyncio.to_thread(_read, self._path(place))
             except (OSError, ValueError, httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
-                logger.warning("The blocklist %s stays as it was: %s", place, error or type(error).__name__)
+                logger.warning("The blocklist %s stays as it was: %s", place, str(error) or type(error).__name__)
 
     async def _fetch(self, url: str) -> bytes:
         """The body as it is on the wire: what is packed could be endless.

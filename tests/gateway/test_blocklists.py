@@ -85,6 +85,14 @@ def test_a_network_that_fails_changes_nothing(tmp_path: Path) -> None:
     assert fetched(tmp_path, fail).reason(BAD) is None
 
 
+def test_a_failure_without_words_is_called_by_its_name(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    def fail(request: httpx.Request) -> httpx.Response:
+        raise TimeoutError
+
+    fetched(tmp_path, fail)
+    assert "stays as it was: TimeoutError" in caplog.text
+
+
 def test_a_file_that_is_missing_or_no_list_stops_the_start(tmp_path: Path) -> None:
     (tmp_path / "film.mp4").write_bytes(b"\x00\x01ftyp")
     for name in ("nowhere.txt", "film.mp4"):
