@@ -80,7 +80,7 @@ def all_end(handles: list[int]) -> bool:
 @pytest.mark.e2e
 @pytest.mark.alongside
 @pytest.mark.skipif(sys.platform != "linux", reason="looks at processes by /proc")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_no_process_outlives_the_demonstration(tmp_path: Path, number: signal.Signals) -> None:
     with demonstration(tmp_path, viewers=1) as (process, _):
         below = descendants(process.pid)
